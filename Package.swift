@@ -1,0 +1,66 @@
+// swift-tools-version: 6.1
+import Foundation
+import PackageDescription
+
+// libtorch is a binary library that `make setup` fetches; the manifest only needs to know where it lies.
+let libtorch = Context.environment["LIBTORCH_DIR"] ?? Context.packageDirectory + "/.libtorch"
+guard FileManager.default.fileExists(atPath: libtorch + "/include/torch/csrc/api/include/torch/torch.h") else {
+    FileHandle.standardError.write(
+        Data("camtl: no libtorch in \(libtorch); run `make setup`, or set LIBTORCH_DIR to an unpacked one.\n".utf8))
+    exit(1)
+}
+
+let swift: [SwiftSetting] = [.enableUpcomingFeature("ExistentialAny")]
+
+let package = Package(
+    name: "camtl",
+    products: [
+        .executable(name: "camtl", targets: ["CamtlCommand"]),
+        .library(name: "Torch", targets: ["Torch"]),
+        .library(name: "Tokenization", targets: ["Tokenization"]),
+        .library(name: "Tasks", targets: ["Tasks"]),
+        .library(name: "CAMTL", targets: ["CAMTL"]),
+        .library(name: "Training", targets: ["Training"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
+    ],
+    targets: [
+        .target(
+            name: "CTorch",
+            cxxSettings: [
+                .unsafeFlags([
+                    "-isystem", libtorch + "/include",
+                    "-isystem", libtorch + "/include/torch/csrc/api/include",
+                    "-ffp-contract=off",
+                ])
+            ],
+            linkerSettings: [
+                .unsafeFlags(["-L" + libtorch + "/lib", "-Xlinker", "-rpath", "-Xlinker", libtorch + "/lib"]),
+                .linkedLibrary("torch"), .linkedLibrary("torch_cpu"), .linkedLibrary("c10"),
+            ]),
+        .target(name: "Torch", dependencies: ["CTorch"], swiftSettings: swift),
+        .target(name: "Tokenization", swiftSettings: swift),
+        .target(
+            name: "Tasks",
+            dependencies: ["Tokenization", .product(name: "Crypto", package: "swift-crypto")],
+            swiftSettings: swift),
+        .target(name: "CAMTL", dependencies: ["Torch", "Tasks", "Tokenization"], swiftSettings: swift),
+        .target(name: "Training", dependencies: ["CAMTL", "Tasks", "Torch", "Tokenization"], swiftSettings: swift),
+        .executableTarget(
+            name: "CamtlCommand",
+            dependencies: [
+                "Training", "CAMTL", "Tasks", "Tokenization", "Torch",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: swift),
+        .testTarget(name: "TorchTests", dependencies: ["Torch"], swiftSettings: swift),
+        .testTarget(name: "TokenizationTests", dependencies: ["Tokenization"], swiftSettings: swift),
+        .testTarget(name: "TasksTests", dependencies: ["Tasks"], swiftSettings: swift),
+        .testTarget(name: "CAMTLTests", dependencies: ["CAMTL", "Training"], swiftSettings: swift),
+        .testTarget(name: "TrainingTests", dependencies: ["Training"], swiftSettings: swift),
+        .testTarget(name: "CommandTests", dependencies: ["Torch"], swiftSettings: swift),
+    ],
+    cxxLanguageStandard: .cxx20
+)
