@@ -1,0 +1,109 @@
+import Foundation
+import Tasks
+
+/// The kinds of encoder.
+public enum EncoderType: String, Sendable, CaseIterable {
+    /// CA-MTL for shallow encoders: one conditional bottleneck, in a last layer that starts at random.
+    case caMTLBase = "ca-mtl-base"
+    /// CA-MTL for deep encoders: a chain of conditional bottlenecks beside the pretrained layers.
+    case caMTLLarge = "ca-mtl-large"
+    /// BERT without task embeddings; only the decoders know the task.
+    case bert
+}
+
+/// The shape of a BERT encoder, as its `config.json` has it.
+public struct BERTConfiguration: Sendable, Equatable {
+    public enum Activation: String, Sendable {
+        case gelu, relu
+    }
+
+    public var hiddenSize: Int
+    public var layerCount: Int
+    public var attentionHeadCount: Int
+    public var intermediateSize: Int
+    public var vocabularySize: Int
+    public var maxPositions = 512
+    public var tokenTypeCount = 2
+    public var layerNormEpsilon = 1e-12
+    public var activation = Activation.gelu
+    public var hiddenDropout = 0.1
+    public var attentionDropout = 0.1
+    public var paddingTokenID = 0
+    /// The standard deviation of new weights.
+    public var initializerRange = 0.02
+
+    public init(
+        hiddenSize: Int, layerCount: Int, attentionHeadCount: Int, intermediateSize: Int, vocabularySize: Int
+    ) {
+        self.hiddenSize = hiddenSize
+        self.layerCount = layerCount
+        self.attentionHeadCount = attentionHeadCount
+        self.intermediateSize = intermediateSize
+        self.vocabularySize = vocabularySize
+    }
+}
+
+/// Everything that a model's shape depends on.
+public struct ModelConfiguration: Sendable, Equatable {
+    public var encoderType: EncoderType
+    public var backbone: BERTConfiguration
+    /// The longest input in tokens. The conditional attention bias is made for it, so a trained CA-MTL model keeps it.
+    public var maxSequenceLength: Int
+    /// The tasks, in the order that numbers them.
+    public var tasks: [TaskHead]
+
+    public init(encoderType: EncoderType, backbone: BERTConfiguration, maxSequenceLength: Int, tasks: [TaskHead]) {
+        self.encoderType = encoderType
+        self.backbone = backbone
+        self.maxSequenceLength = maxSequenceLength
+        self.tasks = tasks
+    }
+
+    /// The dropout that the configuration and the original's decoders (0.1) prescribe in training.
+    public var dropout: DropoutRates {
+        DropoutRates(hidden: backbone.hiddenDropout, attention: backbone.attentionDropout, decoder: 0.1)
+    }
+
+    /// - Throws: `ModelError.badConfiguration` with everything that no model can be made of.
+    public func validate() throws {
+        var problems: [String] = []
+        func require(_ condition: Bool, _ problem: @autoclosure () -> String) {
+            if !condition { problems.append(problem()) }
+        }
+        let hidden = backbone.hiddenSize
+        let sizes = [
+            ("hidden_size", hidden), ("num_hidden_layers", backbone.layerCount),
+            ("num_attention_heads", backbone.attentionHeadCount), ("intermediate_size", backbone.intermediateSize),
+            ("vocab_size", backbone.vocabularySize), ("max_position_embeddings", backbone.maxPositions),
+            ("type_vocab_size", backbone.tokenTypeCount), ("--max_seq_length", maxSequenceLength),
+        ]
+        for (name, size) in sizes where !(1...1_000_000_000).contains(size) {
+            problems.append("\(name) is \(size); it has to be at least 1")
+        }
+        if !problems.isEmpty { throw ModelError.badConfiguration(problems) }
+        require(
+            hidden % backbone.attentionHeadCount == 0,
+            "hidden_size \(hidden) can't be divided into \(backbone.attentionHeadCount) attention heads")
+        require(
+            maxSequenceLength <= backbone.maxPositions,
+            "--max_seq_length \(maxSequenceLength) is more than the encoder's \(backbone.maxPositions) positions")
+        require(
+            (0..<backbone.vocabularySize).contains(backbone.paddingTokenID),
+            "pad_token_id \(backbone.paddingTokenID) is outside of the vocabulary of \(backbone.vocabularySize)")
+        require(
+            encoderType == .bert || hidden % maxSequenceLength == 0,
+            "--max_seq_length \(maxSequenceLength) does not divide the hidden size \(hidden), as \(encoderType.rawValue)'s "
+                + "attention blocks need; the lengths that do: \(divisors(of: hidden))")
+        require(
+            encoderType != .caMTLBase || backbone.layerCount % 2 == 0,
+            "ca-mtl-base needs an even number of layers, and this encoder has \(backbone.layerCount); use ca-mtl-large")
+        require(!tasks.isEmpty, "a model needs at least one task")
+        let repeated = Dictionary(grouping: tasks, by: \.name).filter { $1.count > 1 }.keys.sorted()
+        require(repeated.isEmpty, "named more than once: \(repeated.joined(separator: ", "))")
+        if !problems.isEmpty { throw ModelError.badConfiguration(problems) }
+    }
+
+    private func divisors(of number: Int) -> String {
+        (8...max(8, backbone.maxPositions)).filter { number % $0 == 0 }.map(String.init).joined(separator: ", ")
+    }
+}

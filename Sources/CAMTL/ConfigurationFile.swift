@@ -1,0 +1,101 @@
+import Foundation
+import Tasks
+import Torch
+
+/// A model folder's `config.json`: the encoder's fields as the ecosystem names them and, in a folder that this program wrote, the entry `camtl`.
+public struct ConfigurationFile: Sendable {
+    /// What a trained model adds to its encoder's configuration.
+    public struct Trained: Sendable, Equatable, Codable {
+        public var encoderType: EncoderType
+        public var maxSequenceLength: Int
+        public var tasks: [TaskHead]
+
+        private enum CodingKeys: String, CodingKey {
+            case encoderType = "encoder_type"
+            case maxSequenceLength = "max_seq_length"
+            case tasks
+        }
+    }
+
+    public let backbone: BERTConfiguration
+    public let trained: Trained?
+    /// The file as it was read, so that writing it keeps the fields that are not ours.
+    private let source: Data
+
+    /// - Throws: `ModelError.badModel` if the file is missing, or says what can't be.
+    public init(folder: URL) throws {
+        let url = folder.appendingPathComponent("config.json")
+        func fail(_ reason: String) -> ModelError { .badModel(path: url.path, reason: reason) }
+        guard let data = try? Data(contentsOf: url) else {
+            throw fail("a model's folder needs this file, and it can't be read")
+        }
+        guard let fields = (try? JSONSerialization.jsonObject(with: data)) as? [String: Any] else {
+            throw fail("this is not a JSON object")
+        }
+        source = data
+        backbone = try ConfigurationFile.backbone(fields, fail)
+        guard let entry = fields["camtl"] else {
+            trained = nil
+            return
+        }
+        do {
+            trained = try JSONDecoder().decode(Trained.self, from: JSONSerialization.data(withJSONObject: entry))
+        } catch let error as TaskError {
+            throw fail("the entry \"camtl\": \(error)")
+        } catch {
+            throw fail("the entry \"camtl\" needs encoder_type, max_seq_length and tasks as this program writes them")
+        }
+    }
+
+    private static func backbone(
+        _ fields: [String: Any], _ fail: (String) -> ModelError
+    ) throws -> BERTConfiguration {
+        func value<Value>(_ name: String, _ type: Value.Type) throws -> Value? {
+            guard let field = fields[name], !(field is NSNull) else { return nil }
+            guard let value = field as? Value else { throw fail("\"\(name)\" is \(field), which is not of the right type") }
+            return value
+        }
+        func required(_ name: String) throws -> Int {
+            guard let size = try value(name, Int.self) else { throw fail("\"\(name)\" is missing") }
+            return size
+        }
+        if let type = try value("model_type", String.self), type != "bert" {
+            throw fail("the encoder is of type \"\(type)\"; only BERT's architecture is supported")
+        }
+        var result = BERTConfiguration(
+            hiddenSize: try required("hidden_size"), layerCount: try required("num_hidden_layers"),
+            attentionHeadCount: try required("num_attention_heads"),
+            intermediateSize: try required("intermediate_size"), vocabularySize: try required("vocab_size"))
+        if let size = try value("max_position_embeddings", Int.self) { result.maxPositions = size }
+        if let size = try value("type_vocab_size", Int.self) { result.tokenTypeCount = size }
+        if let epsilon = try value("layer_norm_eps", Double.self) { result.layerNormEpsilon = epsilon }
+        if let rate = try value("hidden_dropout_prob", Double.self) { result.hiddenDropout = rate }
+        if let rate = try value("attention_probs_dropout_prob", Double.self) { result.attentionDropout = rate }
+        if let id = try value("pad_token_id", Int.self) { result.paddingTokenID = id }
+        if let std = try value("initializer_range", Double.self) { result.initializerRange = std }
+        if let name = try value("hidden_act", String.self) {
+            guard let activation = BERTConfiguration.Activation(rawValue: name) else {
+                throw fail("\"hidden_act\" is \"\(name)\"; gelu and relu are supported")
+            }
+            result.activation = activation
+        }
+        if let kind = try value("position_embedding_type", String.self), kind != "absolute" {
+            throw fail("\"position_embedding_type\" is \"\(kind)\"; only absolute positions are supported")
+        }
+        return result
+    }
+
+    /// Writes `config.json` for a model made from this one: the encoder's own fields, and `camtl`.
+    public func write(_ configuration: ModelConfiguration, to folder: URL) throws {
+        var fields = (try? JSONSerialization.jsonObject(with: source)) as? [String: Any] ?? [:]
+        let entry = Trained(
+            encoderType: configuration.encoderType, maxSequenceLength: configuration.maxSequenceLength,
+            tasks: configuration.tasks)
+        fields["camtl"] = try JSONSerialization.jsonObject(with: JSONEncoder().encode(entry))
+        let data = try JSONSerialization.data(
+            withJSONObject: fields, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
+        try writeAtomically(to: folder.appendingPathComponent("config.json")) { try $0.write(data + [0x0A]) }
+    }
+}
+
+extension EncoderType: Codable {}

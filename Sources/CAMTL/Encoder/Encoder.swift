@@ -1,0 +1,46 @@
+import Torch
+
+/// The layers, one of three kinds: base (an adapter in the last layer), large (a chain of bottlenecks beside the layers), plain BERT.
+final class BERTEncoder: Module {
+    @Child("task_transformation") var taskTransformation: Linear?
+    @Child("layer") var layers: [EncoderLayer]
+    @Child("adapter_layer") var bottlenecks: [ConditionalBottleneck]
+
+    init(_ configuration: ModelConfiguration) {
+        let backbone = configuration.backbone
+        let count = backbone.layerCount
+        super.init()
+        taskTransformation =
+            configuration.encoderType == .bert
+            ? nil : Linear(backbone.hiddenSize, backbone.hiddenSize, std: backbone.initializerRange)
+        switch configuration.encoderType {
+        case .bert:
+            layers = (0..<count).map { _ in TransformerLayer(configuration, conditionalNorms: false) }
+            bottlenecks = []
+        case .caMTLBase:
+            layers =
+                (0..<count - 1).map { TransformerLayer(configuration, conditionalNorms: $0 >= count / 2) }
+                + [AdapterLayer(configuration)]
+            bottlenecks = []
+        case .caMTLLarge:
+            layers = (0..<count).map {
+                TransformerLayer(configuration, conditionalNorms: $0 >= ceilingDivision(count, 2))
+            }
+            bottlenecks = (0..<count).map { _ in ConditionalBottleneck(backbone) }
+        }
+    }
+
+    /// [tokens, hidden] -> [tokens, hidden]. In the large variant with its bottlenecks fᵢ = bottleneckᵢ(z, hᵢ + fᵢ₋₁), f₋₁ = 0, the output is
+    /// the last f: the layers' own output reaches the decoders only through it.
+    func callAsFunction(_ x: Tensor, _ context: Context) throws -> Tensor {
+        var hidden = x
+        var chain: Tensor?
+        for (index, layer) in layers.enumerated() {
+            hidden = try layer(hidden, context)
+            guard let condition = context.condition, !bottlenecks.isEmpty else { continue }
+            let input = try chain.map { try hidden + $0 } ?? hidden
+            chain = try bottlenecks[index](input, condition: condition, layout: context.layout)
+        }
+        return chain ?? hidden
+    }
+}

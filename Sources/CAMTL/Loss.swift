@@ -1,0 +1,33 @@
+import Tasks
+import Torch
+
+/// The loss of a mixed batch.
+public struct BatchLoss {
+    /// The arithmetic mean over the tasks in the batch of `tasks`' losses, not a mean over sequences: a task with one sequence in the
+    /// batch weighs as much as one with seven.
+    public let total: Tensor
+    /// Mean cross entropy, or in regression mean squared error, over a task's sequences.
+    public let tasks: [(task: Int, loss: Tensor)]
+}
+
+extension ModelOutput {
+    /// The batch's loss, as `CaMtl.forward` of the original computes it.
+    /// - Parameter labels: of each sequence in the batch: the class' number, or the value to predict.
+    public func loss(labels: [Double], configuration: ModelConfiguration) throws -> BatchLoss {
+        let losses = try tasks.map { output in
+            let labels = output.samples.map { labels[$0] }
+            switch configuration.tasks[output.task].output {
+            case .classification:
+                let classes = try Tensor(labels.map { Int64($0) }).to(device: output.logits.device)
+                return (task: output.task, loss: try crossEntropy(logits: output.logits, classes: classes))
+            case .regression:
+                let targets = try Tensor(labels).to(output.logits.dtype, device: output.logits.device)
+                let values = try output.logits.reshaped([-1])
+                return (task: output.task, loss: try meanSquaredError(values, targets))
+            }
+        }
+        var sum = losses[0].loss
+        for (_, loss) in losses.dropFirst() { sum = try sum + loss }
+        return BatchLoss(total: try sum * (1 / Double(losses.count)), tasks: losses)
+    }
+}

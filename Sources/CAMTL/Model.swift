@@ -1,0 +1,140 @@
+import Torch
+
+/// tanh(W h + b) of each sequence's first token.
+final class Pooler: Module {
+    @Child("dense") var dense: Linear
+
+    init(_ backbone: BERTConfiguration) {
+        super.init()
+        dense = Linear(backbone.hiddenSize, backbone.hiddenSize, std: backbone.initializerRange)
+    }
+
+    /// [sequences, hidden] -> [sequences, hidden].
+    func callAsFunction(_ first: Tensor) throws -> Tensor { observed(try tanh(dense(first))) }
+}
+
+/// BERT, plain or conditioned by a task embedding.
+final class ConditionedBERT: Module {
+    @Child("task_type_embeddings") var taskEmbedding: Embedding?
+    @Child("conditional_alignment") var alignment: FiLM?
+    @Child("embeddings") var embeddings: Embeddings
+    @Child("encoder") var encoder: BERTEncoder
+    @Child("pooler") var pooler: Pooler
+
+    init(_ configuration: ModelConfiguration) {
+        let backbone = configuration.backbone
+        let (width, std) = (backbone.hiddenSize, backbone.initializerRange)
+        let isConditioned = configuration.encoderType != .bert
+        super.init()
+        taskEmbedding = isConditioned ? Embedding(configuration.tasks.count, width, std: std) : nil
+        alignment = isConditioned ? FiLM(condition: width, width: width, std: std) : nil
+        embeddings = Embeddings(backbone)
+        encoder = BERTEncoder(configuration)
+        pooler = Pooler(backbone)
+    }
+
+    func condition(_ layout: Layout) throws -> TaskCondition? {
+        guard let taskEmbedding, let transformation = encoder.taskTransformation else { return nil }
+        let embedding = try taskEmbedding(layout.taskIDs)
+        return TaskCondition(embedding: embedding, encoder: try transformation(embedding))
+    }
+
+    /// -> [tokens, hidden] and [sequences, hidden].
+    func callAsFunction(_ context: Context) throws -> (sequence: Tensor, pooled: Tensor) {
+        var hidden = try embeddings(context)
+        if let alignment, let condition = context.condition {
+            hidden = try alignment(hidden, condition: condition.embedding, layout: context.layout)
+        }
+        let sequence = try encoder(hidden, context)
+        return (sequence, try pooler(context.layout.first(sequence)))
+    }
+}
+
+/// A task's own output: dropout, then W p + b on the pooled first token.
+final class TaskDecoder: Module {
+    @Child("model") var linear: Linear
+
+    init(_ backbone: BERTConfiguration, outputs: Int) {
+        super.init()
+        linear = Linear(backbone.hiddenSize, outputs, std: backbone.initializerRange)
+    }
+
+    /// [n, hidden] -> [n, labels], or [n, 1] in regression.
+    func callAsFunction(_ pooled: Tensor, dropout rate: Double) throws -> Tensor {
+        try linear(dropout(pooled, probability: rate))
+    }
+}
+
+/// CA-MTL: an encoder that serves many tasks, and a decoder for each.
+public final class CAMTLModel: Module {
+    @Child("bert") var bert: ConditionedBERT
+    @Child("decoders") var decoders: [TaskDecoder]
+
+    public let configuration: ModelConfiguration
+
+    /// The model without values: `materialize` or `load` gives it some.
+    public init(_ configuration: ModelConfiguration) throws {
+        try configuration.validate()
+        self.configuration = configuration
+        super.init()
+        bert = ConditionedBERT(configuration)
+        decoders = configuration.tasks.map { TaskDecoder(configuration.backbone, outputs: $0.numberOfLabels) }
+    }
+
+    /// One pass over a batch of any tasks.
+    /// - Parameter dropout: `.none`, or the rates to train with.
+    /// - Throws: `TorchError`; `ModelError.badBatch` for a batch that the model can't take.
+    public func callAsFunction(_ batch: PackedBatch, dropout: DropoutRates = .none) throws -> ModelOutput {
+        try check(batch)
+        let weights = bert.embeddings.word.weight
+        let layout = try Layout(batch, dtype: weights.dtype, device: weights.device)
+        let context = Context(layout: layout, dropout: dropout, condition: try bert.condition(layout))
+        let (sequence, pooled) = try bert(context)
+        let outputs = try layout.tasks.enumerated().map { slot, task in
+            TaskLogits(
+                task: task, samples: layout.samples[slot],
+                logits: try decoders[task](layout.rows(of: slot, pooled), dropout: dropout.decoder))
+        }
+        return ModelOutput(sequence: sequence, pooled: pooled, tasks: outputs)
+    }
+
+    private func check(_ batch: PackedBatch) throws {
+        let limit =
+            configuration.encoderType == .bert
+            ? configuration.backbone.maxPositions : configuration.maxSequenceLength
+        if batch.count == 0 { throw ModelError.badBatch("it has no sequences") }
+        if let length = batch.lengths.first(where: { $0 > limit || $0 == 0 }) {
+            throw ModelError.badBatch("a sequence has \(length) tokens; 1 to \(limit) can be taken")
+        }
+        if let task = batch.taskIDs.first(where: { !decoders.indices.contains($0) }) {
+            throw ModelError.badBatch("there is no task number \(task)")
+        }
+        let rows = Int64(configuration.backbone.vocabularySize)
+        if let id = batch.inputIDs.first(where: { $0 < 0 || $0 >= rows }) {
+            throw ModelError.badBatch("the token id \(id) is outside of the vocabulary, 0 to \(rows - 1)")
+        }
+        let types = Int64(configuration.backbone.tokenTypeCount)
+        if let type = batch.tokenTypeIDs.first(where: { $0 < 0 || $0 >= types }) {
+            throw ModelError.badBatch("the token type id \(type) is outside of 0 to \(types - 1)")
+        }
+    }
+}
+
+/// What a task's decoder gave for its sequences of a batch.
+public struct TaskLogits {
+    /// The task's position in the model's list.
+    public let task: Int
+    /// Positions of its sequences in the batch.
+    public let samples: [Int]
+    /// [samples, labels], or [samples, 1] in regression.
+    public let logits: Tensor
+}
+
+public struct ModelOutput {
+    /// The encoder's output: [tokens, hidden].
+    public let sequence: Tensor
+    /// [sequences, hidden].
+    public let pooled: Tensor
+    /// The tasks in the batch, in rising order.
+    public let tasks: [TaskLogits]
+}

@@ -1,0 +1,72 @@
+// What every file of the C interface shares: handles and the way an exception becomes an error text.
+
+#pragma once
+
+#include <string>
+
+#include <ATen/ATen.h>
+
+#include "ctorch.h"
+
+struct CTTensorImpl {
+    at::Tensor value;
+};
+
+namespace ctorch {
+
+void setLastError(const char *text);
+
+inline CTTensor wrap(at::Tensor tensor) { return new CTTensorImpl{std::move(tensor)}; }
+
+inline at::OptionalTensorRef optional(CTTensor tensor) {
+    return tensor ? at::OptionalTensorRef(tensor->value) : at::OptionalTensorRef();
+}
+
+inline std::optional<at::Tensor> optionalTensor(CTTensor tensor) {
+    return tensor ? std::optional<at::Tensor>(tensor->value) : std::nullopt;
+}
+
+inline at::IntArrayRef sizes(const int64_t *shape, size_t rank) { return at::IntArrayRef(shape, rank); }
+
+inline at::TensorOptions options(int32_t dtype, int32_t device, int32_t index) {
+    return at::TensorOptions()
+        .dtype(static_cast<at::ScalarType>(dtype))
+        .device(at::Device(static_cast<at::DeviceType>(device), static_cast<at::DeviceIndex>(index)));
+}
+
+inline std::vector<at::Tensor> list(const CTTensor *tensors, size_t count) {
+    std::vector<at::Tensor> result;
+    result.reserve(count);
+    for (size_t i = 0; i < count; ++i) result.push_back(tensors[i]->value);
+    return result;
+}
+
+/// Runs `body`; an exception sets the error text and gives `failure` instead of leaving through the C interface.
+template <typename Result, typename Body>
+Result guarded(Result failure, Body &&body) {
+    try {
+        return body();
+    } catch (const c10::Error &error) {
+        setLastError(error.what_without_backtrace());
+    } catch (const std::exception &error) {
+        setLastError(error.what());
+    } catch (...) {
+        setLastError("an unknown exception in libtorch");
+    }
+    return failure;
+}
+
+template <typename Body>
+CTTensor tensor(Body &&body) {
+    return guarded<CTTensor>(nullptr, [&] { return wrap(body()); });
+}
+
+template <typename Body>
+bool action(Body &&body) {
+    return guarded<bool>(false, [&] {
+        body();
+        return true;
+    });
+}
+
+}  // namespace ctorch

@@ -1,0 +1,130 @@
+// A C interface to libtorch: tensors behind opaque handles, no C++ type in sight.
+//
+// Conventions
+// - A function that returns a CTTensor returns a new handle, which the caller releases with ct_release, or NULL on failure.
+// - A function that returns a bool returns false on failure.
+// - After a failure ct_last_error() holds the reason, for the calling thread, until its next failure.
+// - Element types are c10::ScalarType's numbers. A device is its c10::DeviceType's number and an index (CPU: 0, -1).
+// - A NULL tensor argument means "absent" where the comment says "or NULL".
+
+#ifndef CTORCH_H
+#define CTORCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct CTTensorImpl *CTTensor;
+
+const char *ct_last_error(void);
+const char *ct_version(void);
+
+// Threads, random streams, gradient mode.
+
+void ct_set_thread_count(int32_t count);
+int32_t ct_thread_count(void);
+/// Seeds the default random stream of every device: the one that dropout draws from.
+bool ct_seed(uint64_t seed);
+/// The default CPU stream's state, as a tensor of bytes.
+CTTensor ct_random_state(void);
+bool ct_set_random_state(CTTensor state);
+bool ct_grad_enabled(void);
+void ct_set_grad_enabled(bool enabled);
+
+// Creation and access.
+
+void ct_release(CTTensor tensor);
+CTTensor ct_empty(const int64_t *shape, size_t rank, int32_t dtype, int32_t device, int32_t device_index);
+CTTensor ct_full(const int64_t *shape, size_t rank, double value, int32_t dtype, int32_t device, int32_t device_index);
+/// Copies `bytes` (row-major) into a new CPU tensor.
+CTTensor ct_from_bytes(const void *bytes, size_t byte_count, const int64_t *shape, size_t rank, int32_t dtype);
+/// Normal deviates from a stream of their own, the same on every device.
+CTTensor ct_normal(const int64_t *shape, size_t rank, double std, uint64_t seed, int32_t dtype);
+/// Copies the elements, row-major, into `bytes`, whose size has to be theirs.
+bool ct_copy_bytes(CTTensor tensor, void *bytes, size_t byte_count);
+size_t ct_rank(CTTensor tensor);
+int64_t ct_size(CTTensor tensor, size_t dimension);
+int32_t ct_dtype(CTTensor tensor);
+int32_t ct_device(CTTensor tensor, int32_t *index);
+CTTensor ct_to(CTTensor tensor, int32_t dtype, int32_t device, int32_t device_index);
+
+// Automatic differentiation.
+
+bool ct_set_requires_grad(CTTensor tensor, bool requires_grad);
+bool ct_requires_grad(CTTensor tensor);
+/// The accumulated gradient; *absent is set, and NULL returned, where there is none.
+CTTensor ct_grad(CTTensor tensor, bool *absent);
+/// `gradient` or NULL, which removes it.
+bool ct_set_grad(CTTensor tensor, CTTensor gradient);
+bool ct_backward(CTTensor loss);
+CTTensor ct_detach(CTTensor tensor);
+
+// Shape.
+
+CTTensor ct_reshape(CTTensor tensor, const int64_t *shape, size_t rank);
+CTTensor ct_transpose(CTTensor tensor, int64_t first, int64_t second);
+CTTensor ct_unsqueeze(CTTensor tensor, int64_t dimension);
+CTTensor ct_narrow(CTTensor tensor, int64_t dimension, int64_t start, int64_t length);
+CTTensor ct_concatenate(const CTTensor *tensors, size_t count, int64_t dimension);
+CTTensor ct_index_select(CTTensor tensor, int64_t dimension, CTTensor indices);
+/// Zeros around the last dimension; a negative count cuts columns away.
+CTTensor ct_pad_last(CTTensor tensor, int64_t before, int64_t after);
+
+// Arithmetic, with broadcasting.
+
+CTTensor ct_add(CTTensor left, CTTensor right);
+CTTensor ct_subtract(CTTensor left, CTTensor right);
+CTTensor ct_multiply(CTTensor left, CTTensor right);
+CTTensor ct_divide(CTTensor left, CTTensor right);
+CTTensor ct_add_scalar(CTTensor tensor, double scalar);
+CTTensor ct_multiply_scalar(CTTensor tensor, double scalar);
+CTTensor ct_matmul(CTTensor left, CTTensor right);
+CTTensor ct_tanh(CTTensor tensor);
+CTTensor ct_sum(CTTensor tensor);
+CTTensor ct_sum_dimension(CTTensor tensor, int64_t dimension, bool keep);
+CTTensor ct_mean(CTTensor tensor);
+CTTensor ct_argmax(CTTensor tensor, int64_t dimension);
+/// In place, outside of automatic differentiation.
+bool ct_copy_from(CTTensor tensor, CTTensor source);
+bool ct_multiply_in_place(CTTensor tensor, double scalar);
+
+// Neural network functions.
+
+/// x Wᵀ + b; `bias` or NULL.
+CTTensor ct_linear(CTTensor tensor, CTTensor weight, CTTensor bias);
+/// Rows of `weight`; the row `padding_index` gets no gradient (-1: every row does).
+CTTensor ct_embedding(CTTensor weight, CTTensor indices, int64_t padding_index);
+/// Over the last dimension; `weight` and `bias` or NULL.
+CTTensor ct_layer_norm(CTTensor tensor, CTTensor weight, CTTensor bias, double epsilon);
+/// The exact form, by the error function.
+CTTensor ct_gelu(CTTensor tensor);
+CTTensor ct_relu(CTTensor tensor);
+CTTensor ct_softmax(CTTensor tensor, int64_t dimension);
+CTTensor ct_dropout(CTTensor tensor, double probability);
+/// Mean cross entropy of logits [n, k] and class indices [n].
+CTTensor ct_cross_entropy(CTTensor logits, CTTensor classes);
+/// Mean squared error.
+CTTensor ct_mse_loss(CTTensor values, CTTensor targets);
+/// softmax(Q Kᵀ / sqrt(d) + bias) V over [..., l, d], with dropout on the weights; `bias` or NULL.
+CTTensor ct_attention(CTTensor query, CTTensor key, CTTensor value, CTTensor bias, double dropout);
+
+// Optimisation over lists of parameters, outside of automatic differentiation.
+
+/// The 2-norm over all the tensors together, as a tensor of no dimensions.
+CTTensor ct_total_norm(const CTTensor *tensors, size_t count);
+bool ct_multiply_all_in_place(const CTTensor *tensors, size_t count, double scalar);
+/// torch's fused Adam step for parameters that have taken `step - 1` steps before:
+/// p -= rate / (1 - beta1^step) * m / (sqrt(v) / sqrt(1 - beta2^step) + epsilon).
+bool ct_fused_adam(
+    const CTTensor *parameters, const CTTensor *gradients, const CTTensor *first_moments,
+    const CTTensor *second_moments, size_t count, int64_t step, double rate, double beta1, double beta2, double epsilon);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

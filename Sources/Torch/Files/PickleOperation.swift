@@ -1,0 +1,40 @@
+/// The operations of the pickle language that state dicts use, by their codes.
+enum PickleOperation: UInt8 {
+    case mark = 0x28
+    case emptyTuple = 0x29
+    case stop = 0x2E
+    case bytes32 = 0x42
+    case bytes8 = 0x43
+    case float = 0x47
+    case integer32 = 0x4A
+    case integer8 = 0x4B
+    case integer16 = 0x4D
+    case none = 0x4E
+    case persistentID = 0x51
+    case call = 0x52
+    case text32 = 0x58
+    case emptyList = 0x5D
+    case append = 0x61
+    case build = 0x62
+    case global = 0x63
+    case appends = 0x65
+    case get8 = 0x68
+    case get32 = 0x6A
+    case put8 = 0x71
+    case put32 = 0x72
+    case setItem = 0x73
+    case tuple = 0x74
+    case setItems = 0x75
+    case emptyDict = 0x7D
+    case protocolVersion = 0x80
+    case tuple1 = 0x85
+    case tuple2 = 0x86
+    case tuple3 = 0x87
+    case `true` = 0x88
+    case `false` = 0x89
+    case longInteger = 0x8A
+    case text8 = 0x8C
+    case stackGlobal = 0x93
+    case memorize = 0x94
+    case frame = 0x95
+}

@@ -1,0 +1,53 @@
+/// x Wᵀ + b.
+public final class Linear: Module {
+    @Parameter("weight") public var weight: Tensor
+    @Parameter("bias") public var bias: Tensor
+
+    /// - Parameter std: the standard deviation of the initial weights; biases start at 0.
+    public init(_ inputs: Int, _ outputs: Int, std: Double) {
+        super.init()
+        _weight.declare([outputs, inputs], .normal(std: std))
+        _bias.declare([outputs], .zeros)
+    }
+
+    /// [..., inputs] -> [..., outputs].
+    public func callAsFunction(_ x: Tensor) throws -> Tensor {
+        observed(try linear(x, weight: weight, bias: bias))
+    }
+}
+
+/// A table of rows to look up.
+public final class Embedding: Module {
+    @Parameter("weight") public var weight: Tensor
+    private let paddingIndex: Int?
+
+    /// - Parameter paddingIndex: a row that is read, but gets no gradient.
+    public init(_ rows: Int, _ width: Int, std: Double, paddingIndex: Int? = nil) {
+        self.paddingIndex = paddingIndex
+        super.init()
+        _weight.declare([rows, width], .normal(std: std))
+    }
+
+    /// Indices (Int64) of any shape -> [..., width].
+    public func callAsFunction(_ indices: Tensor) throws -> Tensor {
+        observed(try embedding(indices, table: weight, paddingIndex: paddingIndex))
+    }
+}
+
+/// Layer normalisation with a learned scale and shift.
+public final class LayerNorm: Module {
+    @Parameter("weight") public var weight: Tensor
+    @Parameter("bias") public var bias: Tensor
+    private let epsilon: Double
+
+    public init(_ width: Int, epsilon: Double) {
+        self.epsilon = epsilon
+        super.init()
+        _weight.declare([width], .ones)
+        _bias.declare([width], .zeros)
+    }
+
+    public func callAsFunction(_ x: Tensor) throws -> Tensor {
+        observed(try layerNorm(x, weight: weight, bias: bias, epsilon: epsilon))
+    }
+}
