@@ -9,11 +9,14 @@ public func probabilities(_ logits: some Collection<Float>) -> [Double] {
     return exponentials.map { $0 / sum }
 }
 
-/// The entropy of a row's predicted distribution, relative to that of the uniform one: -Σ p ln p / (ln K + 1e-5), from 0 to
-/// just below 1; 0 for a regression (K = 1).
+/// The entropy of a row's predicted distribution, -Σ p ln p, in nats; 0 for a regression, which has one logit.
+public func entropy(_ logits: some Collection<Float>) -> Double {
+    -probabilities(logits).reduce(0) { $0 + ($1 > 0 ? $1 * log($1) : 0) }
+}
+
+/// A row's entropy relative to that of the uniform distribution over its K labels: H / (ln K + 1e-5), from 0 to just below 1.
 ///
 /// Source: `CaMtl.calculate_entropy` of the original.
 public func normalizedEntropy(_ logits: some Collection<Float>) -> Double {
-    let entropy = -probabilities(logits).reduce(0) { $0 + ($1 > 0 ? $1 * log($1) : 0) }
-    return entropy / (log(Double(logits.count)) + 1e-5)
+    entropy(logits) / (log(Double(logits.count)) + 1e-5)
 }

@@ -39,8 +39,8 @@ public struct CheckpointError: Error, Equatable, CustomStringConvertible {
         case .unsupported(let what):
             "\(path): \(what), which is not supported. Load it in Python and save its tensors as safetensors."
         case .forbiddenGlobal(let name):
-            "\(path): its pickle asks for the Python object \(name.debugDescription), which a state dict does not need. "
-                + "Nothing in the file was run. If you trust the file, load it in Python and save its tensors "
+            "\(path): its pickle asks for the Python object \(name.debugDescription), which a state dict does not "
+                + "need. Nothing in the file was run. If you trust the file, load it in Python and save its tensors "
                 + "as safetensors."
         case .noTensors(let keys):
             "\(path): holds no tensors at its top level, nor under state_dict, model or model_state_dict; "

@@ -16,8 +16,8 @@ public final class CheckpointFile: Sendable {
 
     /// Opens a checkpoint; its content tells the format, not its name.
     ///
-    /// Of a PyTorch checkpoint the tensors of the top-level dict are listed, or, if it has none, those of the dict under
-    /// `state_dict`, `model` or `model_state_dict`. The file must not be shortened while it is open.
+    /// Of a PyTorch checkpoint the tensors of the top-level dict are listed, or, if it has none, those of the dict
+    /// under `state_dict`, `model` or `model_state_dict`. The file must not be shortened while it is open.
     ///
     /// - Throws: ``CheckpointError``.
     public static func open(_ url: URL) throws -> CheckpointFile {
@@ -66,8 +66,8 @@ public final class CheckpointFile: Sendable {
 
     /// Calls `body` with a tensor's elements: little-endian, in row-major order, with nothing between them.
     ///
-    /// They are read from the file in place where they lie so there, and from a copy otherwise. Their address need not be
-    /// a multiple of the element's size, and is valid only during the call.
+    /// They are read from the file in place where they lie so there, and from a copy otherwise. Their address need not
+    /// be a multiple of the element's size, and is valid only during the call.
     ///
     /// - Throws: ``CheckpointError`` if there is no such tensor, or what `body` throws.
     public func withBytes<Result>(

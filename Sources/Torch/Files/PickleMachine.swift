@@ -19,9 +19,9 @@ struct PickleMachine {
     /// The position in the file of the operation at work.
     private var position = 0
 
-    // An operation takes up to some hundred bytes, so that this bounds what a hostile file can make the machine use. A
-    // tensor takes about 40 operations.
-    private static let maximumOperationCount = 1 << 22
+    // An operation takes up to some hundred bytes, so that this bounds what a hostile file can make the machine use.
+    // PyTorch needs about 40 for a tensor.
+    private static let maximumOperationCount = 1 << 20
     private static let emptyTuple = 0
 
     /// Reads the pickle that begins at the reader's position, and returns its value.
@@ -252,10 +252,13 @@ extension PickleMachine {
     }
 
     private func sizes(_ value: PickleValue) -> [Int]? {
-        guard case .tuple(let tuple) = value, sequences[tuple].count <= TensorInfo.maximumRank else { return nil }
+        guard case .tuple(let tuple) = value, case let items = sequences[tuple],
+            items.count <= TensorInfo.maximumRank
+        else { return nil }
         var sizes: [Int] = []
-        for case .integer(let size) in sequences[tuple] where size >= 0 { sizes.append(size) }
-        return sizes.count == sequences[tuple].count ? sizes : nil
+        sizes.reserveCapacity(items.count)
+        for case .integer(let size) in items where size >= 0 { sizes.append(size) }
+        return sizes.count == items.count ? sizes : nil
     }
 
     /// Drops the attributes that a pickle gives an OrderedDict, such as a state dict's `_metadata`.

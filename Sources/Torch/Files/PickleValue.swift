@@ -1,7 +1,7 @@
 /// A value that a pickle builds.
 ///
-/// Containers are numbers of entries in a ``PickleMachine``'s tables: a value that contains itself, or is nested a million
-/// deep, is then released like any other.
+/// Containers are numbers of entries in a ``PickleMachine``'s tables: a value that contains itself, or is nested a
+/// million deep, is then released like any other.
 enum PickleValue {
     /// None, a boolean, a float, bytes, or whatever else tensors are not made of.
     case other

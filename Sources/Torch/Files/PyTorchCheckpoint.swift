@@ -156,9 +156,9 @@ extension PickleMachine {
                 if !found.isEmpty { return found }
             }
         }
-        throw .noTensors(keys: dictionaries[top].prefix(20).compactMap { entry in
-            if case .string(let key) = entry.key { key.debugDescription } else { nil }
-        })
+        var keys: [String] = []
+        for case (.string(let key), _) in dictionaries[top].prefix(20) { keys.append(key.debugDescription) }
+        throw .noTensors(keys: keys)
     }
 
     private func tensors(in dictionary: Int) -> [(name: String, tensor: PickledTensor)] {

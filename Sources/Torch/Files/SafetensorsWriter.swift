@@ -52,7 +52,8 @@ public struct SafetensorsWriter {
 
     /// Writes the file, as ``writeAtomically(to:_:)`` does.
     ///
-    /// - Throws: ``FileWriteError``, ``Failure/wrongByteCount(name:expected:actual:)``, or what a tensor's closure throws.
+    /// - Throws: ``FileWriteError``, ``Failure/wrongByteCount(name:expected:actual:)``, or what a tensor's closure
+    ///   throws.
     public func write(to url: URL) throws {
         let ordered = tensors.sorted { $0.comesBefore($1) }
         let header = header(of: ordered)
@@ -77,7 +78,8 @@ public struct SafetensorsWriter {
         var members: [String] = []
         if !metadata.isEmpty {
             let pairs = metadata.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
-            members.append("\"__metadata__\":{\(pairs.map { "\(quoted($0.key)):\(quoted($0.value))" }.joined(separator: ","))}")
+            let texts = pairs.map { "\(quoted($0.key)):\(quoted($0.value))" }
+            members.append("\"__metadata__\":{\(texts.joined(separator: ","))}")
         }
         var start = 0
         for tensor in tensors {

@@ -52,7 +52,8 @@ struct ZipArchive {
     }
 
     private static func isEndRecord(_ file: UnsafeRawBufferPointer, at start: Int) -> Bool {
-        guard file.loadUnaligned(fromByteOffset: start, as: UInt32.self).littleEndian == 0x0605_4B50 else { return false }
+        let signature = file.loadUnaligned(fromByteOffset: start, as: UInt32.self).littleEndian
+        guard signature == 0x0605_4B50 else { return false }
         let commentLength = file.loadUnaligned(fromByteOffset: start + 20, as: UInt16.self).littleEndian
         return start + 22 + Int(commentLength) == file.count
     }

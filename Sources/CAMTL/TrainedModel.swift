@@ -1,0 +1,98 @@
+import Foundation
+import Tasks
+import Tokenization
+import Torch
+
+/// A model with all that its folder holds: configuration, vocabulary, weights.
+public final class TrainedModel {
+    public let model: CAMTLModel
+    public let tokenizer: WordPieceTokenizer
+    public let loading: LoadReport
+    private let file: ConfigurationFile
+
+    /// What is wanted of a folder; nil takes what a trained model's folder says, and else the default.
+    public struct Request: Sendable {
+        /// nil is plain BERT for a folder of a pretrained encoder.
+        public var encoderType: EncoderType?
+        /// In their order. nil is for a trained model only.
+        public var tasks: [TaskHead]?
+        public var maxSequenceLength: Int?
+        /// What new parameters are drawn with.
+        public var seed: UInt64 = 42
+
+        public init() {}
+    }
+
+    /// Loads a trained model, or builds a new one on a pretrained encoder.
+    ///
+    /// - Throws: `ModelError` if the folder is not a model's, or not the one that is wanted; `CheckpointError`; the tokenizer's errors.
+    public init(folder: URL, _ request: Request = Request()) throws {
+        file = try ConfigurationFile(folder: folder)
+        let configuration = try TrainedModel.configuration(file, request, folder: folder)
+        tokenizer = try WordPieceTokenizer(folder: folder)
+        guard tokenizer.vocabulary.count <= configuration.backbone.vocabularySize else {
+            throw ModelError.badModel(
+                path: folder.path,
+                reason: "vocab.txt has \(tokenizer.vocabulary.count) tokens, and config.json's vocab_size is "
+                    + "\(configuration.backbone.vocabularySize)")
+        }
+        model = try CAMTLModel(configuration)
+        loading = try model.load(from: folder, isComplete: file.trained != nil, seed: request.seed)
+    }
+
+    private static func configuration(
+        _ file: ConfigurationFile, _ request: Request, folder: URL
+    ) throws -> ModelConfiguration {
+        func fail(_ reason: String) -> ModelError { .badModel(path: folder.path, reason: reason) }
+        guard let trained = file.trained else {
+            guard let tasks = request.tasks else {
+                throw fail("this is a pretrained encoder and no trained model: config.json has no entry \"camtl\"")
+            }
+            return ModelConfiguration(
+                encoderType: request.encoderType ?? .bert, backbone: file.backbone,
+                maxSequenceLength: request.maxSequenceLength ?? 128, tasks: tasks)
+        }
+        if let type = request.encoderType, type != trained.encoderType {
+            throw fail("this model's encoder is \(trained.encoderType.rawValue), not \(type.rawValue)")
+        }
+        if let length = request.maxSequenceLength, length != trained.maxSequenceLength,
+            trained.encoderType != .bert
+        {
+            throw fail("this model was made for --max_seq_length \(trained.maxSequenceLength), not \(length)")
+        }
+        let unknown = (request.tasks ?? []).map(\.name).filter { name in !trained.tasks.contains { $0.name == name } }
+        if !unknown.isEmpty {
+            throw fail(
+                "this model has no decoder for \(unknown.joined(separator: ", ")); its tasks are "
+                    + trained.tasks.map(\.name).joined(separator: ", "))
+        }
+        return ModelConfiguration(
+            encoderType: trained.encoderType, backbone: file.backbone,
+            maxSequenceLength: request.maxSequenceLength ?? trained.maxSequenceLength, tasks: trained.tasks)
+    }
+
+    /// Writes the model's files into a folder that exists, each whole or not at all. `config.json` comes last: a folder that
+    /// has it is complete.
+    public func save(to folder: URL) throws {
+        try tokenizer.writeConfiguration(to: folder)
+        try model.saveWeights(to: folder)
+        try file.write(model.configuration, to: folder)
+    }
+
+    /// Writes the model as a new folder, which is there whole or not at all; one of that name is replaced.
+    public func save(replacing folder: URL) throws {
+        let files = FileManager.default
+        let draft = folder.deletingLastPathComponent().appendingPathComponent(
+            ".\(folder.lastPathComponent).\(ProcessInfo.processInfo.processIdentifier)")
+        try? files.removeItem(at: draft)
+        do {
+            try files.createDirectory(at: draft, withIntermediateDirectories: true)
+            try save(to: draft)
+            try? files.removeItem(at: folder)
+            try files.moveItem(at: draft, to: folder)
+        } catch {
+            try? files.removeItem(at: draft)
+            throw error
+        }
+    }
+}

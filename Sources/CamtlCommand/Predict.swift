@@ -1,0 +1,35 @@
+import ArgumentParser
+import CAMTL
+import Foundation
+import Training
+
+struct Predict: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Predict rows of text with a trained model.",
+        discussion: """
+            A row of the input is a JSON object on a line: {"task": "rte", "sentence1": "…", "sentence2": "…"}, or with \
+            "sentence" for a single text, or already tokenised with "input_ids" and "token_type_ids". Each row of the \
+            output has task, label (or value), probabilities, logits and entropy, in the input's order.
+            """)
+
+    @Option(name: .customLong("model_name_or_path"), help: "The trained model's folder.")
+    var modelNameOrPath: String
+
+    @Option(name: .customLong("input"), help: "The file of rows, JSON lines.")
+    var input: String
+
+    @Option(name: .customLong("output"), help: "The file to write, JSON lines.")
+    var output: String
+
+    @Option(name: .customLong("per_device_eval_batch_size"), help: "Rows of a batch.")
+    var batchSize = 8
+
+    func run() throws {
+        guard batchSize >= 1 else {
+            throw CommandError("--per_device_eval_batch_size is \(batchSize); it has to be at least 1")
+        }
+        let trained = try TrainedModel(folder: ModelLocation.folder(named: modelNameOrPath))
+        try Predictor(trained, batchSize: batchSize)
+            .predict(URL(fileURLWithPath: input), to: URL(fileURLWithPath: output))
+    }
+}

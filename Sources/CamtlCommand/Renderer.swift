@@ -1,0 +1,132 @@
+import CAMTL
+import Foundation
+import Tasks
+import Training
+
+/// Shows a run: a progress bar on a terminal, plain lines elsewhere, on standard error; the tables on standard output.
+final class Renderer {
+    private let loggingSteps: Int
+    private let isTerminal = isatty(STDERR_FILENO) == 1
+    private var totalSteps = 0
+    private let start = ContinuousClock.now
+    private var recent = Recent()
+    private var trainingStart = ContinuousClock.now
+    private var hasBar = false
+
+    /// What came since the last line.
+    private struct Recent {
+        var loss = 0.0
+        var steps = 0
+        var examples = 0
+        var seconds = 0.0
+    }
+
+    init(loggingSteps: Int) { self.loggingSteps = loggingSteps }
+
+    func render(_ event: RunEvent) {
+        switch event {
+        case .loaded(let configuration, let report): show(configuration, report)
+        case .frozen(let report): show(report)
+        case .encoded(let set, let split, let examples, let skipped, let origin):
+            let damaged = skipped == 0 ? "" : ", \(skipped) damaged rows left out"
+            line("\(set) \(split.rawValue): \(examples) examples\(damaged) (\(origin.text))")
+        case .training(let event): show(event)
+        case .trained(let summary): show(summary)
+        case .saved(let folder): line("saved the model to \(folder.path)")
+        case .evaluated(let report): print(Tables.evaluation(report))
+        }
+    }
+
+    private func show(_ configuration: ModelConfiguration, _ report: LoadReport) {
+        line(
+            "\(configuration.encoderType.rawValue): \(configuration.backbone.layerCount) layers of "
+                + "\(configuration.backbone.hiddenSize), tasks \(configuration.tasks.map(\.name).joined(separator: ", "))")
+        line("\(report.path): \(report.loaded.count) tensors loaded")
+        for (what, names) in [("new, at their initial values", report.new), ("of the file not used", report.unused)]
+        where !names.isEmpty {
+            line("\(names.count) \(what): \(names.joined(separator: ", "))")
+        }
+    }
+
+    private func show(_ report: FreezeReport) {
+        let share = Double(report.trainableCount) / Double(report.totalCount)
+        let frozen = report.frozen.isEmpty ? "nothing is frozen" : "frozen: \(report.frozen.joined(separator: ", "))"
+        line("\(frozen)")
+        line("\(report.trainableCount) of \(report.totalCount) parameters train (\(percent(share)))")
+    }
+
+    private func show(_ event: TrainingEvent) {
+        switch event {
+        case .started(let plan):
+            totalSteps = plan.totalSteps
+            trainingStart = .now
+            line(
+                "training on \(plan.examples) examples: \(plan.totalSteps) steps of \(plan.batchSize)"
+                    + (plan.accumulationSteps > 1 ? " × \(plan.accumulationSteps)" : "")
+                    + ", \(plan.batchesPerEpoch) batches an epoch")
+        case .stepped(let report): show(report)
+        case .evaluated(let step, let report): line("after step \(step):\n\(Tables.evaluation(report))")
+        case .saved(let folder): line("saved \(folder.path)")
+        }
+    }
+
+    private func show(_ report: StepReport) {
+        recent.loss += report.loss
+        recent.steps += 1
+        recent.examples += report.examples
+        recent.seconds += report.seconds
+        let isDue = report.step % loggingSteps == 0 || report.step == totalSteps
+        guard isTerminal || isDue else { return }
+        let elapsed = Double((ContinuousClock.now - trainingStart).components.seconds)
+        let left = elapsed / Double(report.step) * Double(totalSteps - report.step)
+        let text =
+            "step \(report.step)/\(totalSteps)  epoch \(format(report.epoch, 2))  loss \(format(recent.loss / Double(recent.steps), 4))"
+            + "  rate \(String(format: "%.2e", report.learningRate))"
+            + "  \(format(Double(recent.examples) / max(recent.seconds, 1e-9), 1)) examples/s  left \(duration(left))"
+        if isDue { recent = Recent() }
+        if isTerminal && report.step != totalSteps { bar(text, Double(report.step) / Double(totalSteps)) } else { line(text) }
+    }
+
+    private func show(_ summary: TrainingSummary) {
+        line(
+            "\(summary.steps) steps in \(duration(summary.seconds)), "
+                + "\(format(summary.seconds / Double(max(summary.steps, 1)), 3)) s each")
+        print(Tables.usage(summary.usage))
+        if !summary.highestScores.isEmpty { print(Tables.highest(summary.highestScores)) }
+    }
+
+    private func line(_ text: String) {
+        let clear = hasBar ? "\r\u{1B}[K" : ""
+        hasBar = false
+        FileHandle.standardError.write(Data((clear + text + "\n").utf8))
+    }
+
+    private func bar(_ text: String, _ share: Double) {
+        let width = 20
+        let full = min(width, Int(share * Double(width)))
+        let bar = String(repeating: "█", count: full) + String(repeating: "░", count: width - full)
+        FileHandle.standardError.write(Data("\r\u{1B}[K\(bar) \(text)".utf8))
+        hasBar = true
+    }
+}
+
+extension FeatureSet.Origin {
+    fileprivate var text: String {
+        switch self {
+        case .cached: "from the cache"
+        case .built: "encoded"
+        case .rebuilt(let reason): "encoded anew: \(reason)"
+        }
+    }
+}
+
+func format(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digits)f", value) }
+
+func percent(_ share: Double) -> String { format(100 * share, 1) + " %" }
+
+private func duration(_ seconds: Double) -> String {
+    let seconds = Int(max(0, min(seconds, 1e9)).rounded())
+    return seconds < 3600
+        ? String(format: "%d:%02d", seconds / 60, seconds % 60)
+        : String(format: "%d:%02d:%02d", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}

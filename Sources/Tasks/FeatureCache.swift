@@ -1,0 +1,63 @@
+import Foundation
+import Tokenization
+
+/// A directory that keeps the encoded examples of data files from one run to the next.
+///
+/// A cache file's name is the SHA-256 of all its contents depend on: the bytes of the source file, the rules it is read
+/// by, the vocabulary, the casing and the longest sequence. So it never needs to be thrown away because something has
+/// changed, and several processes may use one directory, building the same file at the same time, too.
+public struct FeatureCache: Sendable {
+    public let directory: URL
+    public let tokenizer: WordPieceTokenizer
+    /// The number of input ids, the two or three special ones included, that an example is cut to.
+    public let maxSequenceLength: Int
+
+    public init(directory: URL, tokenizer: WordPieceTokenizer, maxSequenceLength: Int) {
+        self.directory = directory
+        self.tokenizer = tokenizer
+        self.maxSequenceLength = maxSequenceLength
+    }
+
+    /// The encoded examples of a task's file: from the cache, or built into it if the cache has none or a damaged file.
+    ///
+    /// - Parameter overwrite: builds anew whatever the cache has.
+    /// - Throws: `DataFileError` for the source file; `FeatureCacheError` if the cache can't be written.
+    public func features(
+        of task: TaskDefinition, in file: DataFile, dataDirectory: URL, overwrite: Bool = false
+    ) throws -> FeatureSet {
+        let source = try ExampleSource(file, of: task, at: try file.url(in: dataDirectory))
+        let key = try FeatureKey(
+            source: source.mapped, file: file, task: task, tokenizer: tokenizer, maxSequenceLength: maxSequenceLength)
+        let path = directory.appendingPathComponent(key.hexadecimal + ".features").path
+        var origin = FeatureSet.Origin.built
+        if !overwrite {
+            do {
+                return try FeatureSet(contentsOf: path, key: key, origin: .cached)
+            } catch let damage as DamagedFile {
+                origin = .rebuilt(reason: damage.reason)
+            } catch let error as SystemError where error.code != ENOENT && error.code != ENOTDIR {
+                origin = .rebuilt(reason: error.description)
+            } catch is SystemError {}
+        }
+        try FeatureBuilder(
+            source: source, tokenizer: tokenizer, maxSequenceLength: maxSequenceLength, hasLabels: file.columns.hasLabel
+        ).build(key: key, at: path)
+        do {
+            return try FeatureSet(contentsOf: path, key: key, origin: origin)
+        } catch let damage as DamagedFile {
+            throw FeatureCacheError(path: path, reason: "the file just written is damaged: \(damage.reason)")
+        } catch let error as SystemError {
+            throw FeatureCacheError(path: path, reason: error.description)
+        }
+    }
+}
+
+/// A cache that can't be used.
+public struct FeatureCacheError: Error, Equatable, CustomStringConvertible {
+    public var path: String
+    public var reason: String
+
+    public var description: String {
+        "cannot write the feature cache \(path): \(reason). Choose a cache directory that can be written."
+    }
+}

@@ -1,0 +1,124 @@
+/// A cache file that is cut off, altered, or of another kind or version.
+struct DamagedFile: Error {
+    let reason: String
+}
+
+/// The layout of a cache file: a header; one record an example; the input ids of all examples one after the other, each
+/// an `Int32`. Header and records are 64-bit words in the machine's byte order.
+///
+/// `capacity` records are laid out before the examples are counted; those that damaged rows leave unused are zero.
+enum FeatureFile {
+    /// "CAMTLFEA" in memory on a little-endian machine.
+    static let magic: UInt64 = 0x4145_464C_544D_4143
+    /// To be raised whenever the layout changes, or what reading and tokenizing make of the same bytes.
+    static let version: UInt64 = 1
+
+    static func idsOffset(capacity: Int) -> Int {
+        Header.size + capacity * Record.size
+    }
+
+    /// A hash of the file after its first word: h ← (h ⊕ word)·odd, h ← h ⊕ (h ≫ 32), word by word. Each step can be
+    /// undone, so that a single changed word always changes the result.
+    static func checksum(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
+        let size = MemoryLayout<UInt64>.size
+        var hash = UInt64(bytes.count)
+        func mix(_ word: UInt64) {
+            hash = (hash ^ word) &* 0x9E37_79B9_7F4A_7C15
+            hash ^= hash >> 32
+        }
+        var offset = size
+        while offset + size <= bytes.count {
+            mix(bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+            offset += size
+        }
+        mix(bytes.dropFirst(offset).reduce(0) { $0 << 8 | UInt64($1) })
+        return hash
+    }
+}
+
+extension FeatureFile {
+    struct Header: Equatable {
+        static let size = 12 * MemoryLayout<UInt64>.size
+
+        /// The hash of all that the features depend on: four words.
+        var key: [UInt64]
+        var count: Int
+        /// The number of records laid out.
+        var capacity: Int
+        /// The number of input ids of all examples together.
+        var idCount: Int
+        var skippedRows: Int
+        var hasLabels: Bool
+    }
+
+    /// An example without its ids.
+    struct Record {
+        static let size = 4 * MemoryLayout<UInt64>.size
+
+        /// The index of its first id among the ids of all examples.
+        var idOffset: Int
+        var length: Int
+        /// The number of its ids that have token type 0.
+        var firstSegmentLength: Int
+        var line: Int
+        /// NaN in a file without labels.
+        var label: Float
+    }
+}
+
+extension FeatureFile.Header {
+    /// - Parameter checksum: of the file with these words in it; 0 while it isn't known.
+    func words(checksum: UInt64) -> [UInt64] {
+        [checksum, FeatureFile.magic, FeatureFile.version] + key
+            + [count, capacity, idCount, skippedRows].map { UInt64($0) } + [hasLabels ? 1 : 0]
+    }
+
+    /// The header of a file all of whose bytes have been checked.
+    ///
+    /// - Throws: `DamagedFile`.
+    init(checking bytes: UnsafeRawBufferPointer, key: [UInt64]) throws {
+        guard bytes.count >= Self.size else { throw DamagedFile(reason: "it is cut off in its header") }
+        let words = (0..<Self.size / 8).map { bytes.loadUnaligned(fromByteOffset: $0 * 8, as: UInt64.self) }
+        guard words[1] == FeatureFile.magic, words[2] == FeatureFile.version, Array(words[3..<7]) == key else {
+            throw DamagedFile(reason: "its header is not that of a feature file of its name")
+        }
+        guard words[0] == FeatureFile.checksum(bytes) else {
+            throw DamagedFile(reason: "its checksum is wrong: it was cut off or altered")
+        }
+        // No number can exceed the file's size, so that none of the sums below overflows.
+        let sizes = words[7..<11].compactMap { Int(exactly: $0) }.filter { $0 <= bytes.count }
+        guard sizes.count == 4, sizes[0] > 0, sizes[0] <= sizes[1],
+            bytes.count == FeatureFile.idsOffset(capacity: sizes[1]) + sizes[2] * MemoryLayout<Int32>.size
+        else { throw DamagedFile(reason: "its size is not that of its contents") }
+        self.init(
+            key: key, count: sizes[0], capacity: sizes[1], idCount: sizes[2], skippedRows: sizes[3],
+            hasLabels: words[11] != 0)
+        for index in 0..<count {
+            let record = FeatureFile.Record(bytes, at: index)
+            guard record.idOffset >= 0, record.idOffset <= idCount, record.length <= idCount - record.idOffset,
+                record.firstSegmentLength <= record.length
+            else { throw DamagedFile(reason: "its record of example \(index) points outside it") }
+        }
+    }
+}
+
+extension FeatureFile.Record {
+    var words: [UInt64] {
+        [
+            UInt64(idOffset), UInt64(line), UInt64(length) << 32 | UInt64(firstSegmentLength),
+            UInt64(label.bitPattern),
+        ]
+    }
+
+    /// The record of the example at `index` in a file's bytes.
+    init(_ bytes: UnsafeRawBufferPointer, at index: Int) {
+        let offset = FeatureFile.Header.size + index * Self.size
+        func word(_ position: Int) -> UInt64 {
+            bytes.loadUnaligned(fromByteOffset: offset + position * 8, as: UInt64.self)
+        }
+        self.init(
+            idOffset: Int(truncatingIfNeeded: word(0)), length: Int(word(2) >> 32),
+            firstSegmentLength: Int(word(2) & 0xFFFF_FFFF), line: Int(truncatingIfNeeded: word(1)),
+            label: Float(bitPattern: UInt32(truncatingIfNeeded: word(3))))
+    }
+}

@@ -1,0 +1,114 @@
+/// The nine tasks of GLUE as their official files lay them out.
+public enum GLUE {
+    /// In the default order of the original, which numbers its tasks by it.
+    public static let tasks: [TaskDefinition] = [
+        cola, mnli,
+        pairTask("rte", folder: "RTE", kind: entailment),
+        pairTask("wnli", folder: "WNLI", kind: binary(.accuracy)),
+        qqp, stsB, sst2,
+        pairTask("qnli", folder: "QNLI", kind: entailment, first: "question", second: "sentence"),
+        pairTask(
+            "mrpc", folder: "MRPC", kind: binary(.accuracyAndF1), first: "#1 String", second: "#2 String",
+            label: "Quality"),
+    ]
+
+    /// The task of that name.
+    ///
+    /// - Throws: `TaskError.evaluationSet` for a further set of a task, such as `mnli-mm`; `TaskError.unknownTask`,
+    ///   with the nearest right name if there is a near one, for any other name.
+    public static func task(named name: String) throws -> TaskDefinition {
+        if let task = tasks.first(where: { $0.name == name }) { return task }
+        if let owner = tasks.first(where: { ($0.dev + $0.test).contains { $0.name == name } }) {
+            throw TaskError.evaluationSet(name: name, task: owner.name)
+        }
+        let known = tasks.map(\.name)
+        throw TaskError.unknownTask(name: name, nearest: nearestName(to: name, among: known), known: known)
+    }
+
+    /// GLUE's task of a model's head, with its labels in the head's order.
+    ///
+    /// - Throws: what `task(named:)` throws, and `TaskError.headMismatch` if the head is of another type or has other
+    ///   labels than GLUE's task.
+    public static func task(for head: TaskHead) throws -> TaskDefinition {
+        var task = try task(named: head.name)
+        switch (task.kind, head.output) {
+        case (.classification(let expected, let metrics), .classification(let labels))
+        where labels.count == expected.count && Set(labels) == Set(expected):
+            task.kind = .classification(labels: labels, metrics: metrics)
+        case (.regression, .regression):
+            break
+        default:
+            throw TaskError.headMismatch(found: head, expected: task.head)
+        }
+        return task
+    }
+
+    private static let entailment = TaskDefinition.Kind.classification(
+        labels: ["entailment", "not_entailment"], metrics: .accuracy)
+
+    private static func binary(_ metrics: ClassificationMetrics) -> TaskDefinition.Kind {
+        .classification(labels: ["0", "1"], metrics: metrics)
+    }
+
+    /// A task of sentence pairs whose three files have the same column names.
+    private static func pairTask(
+        _ name: String, folder: String, kind: TaskDefinition.Kind, first: String = "sentence1",
+        second: String = "sentence2", label: String = "label"
+    ) -> TaskDefinition {
+        let labelled = Columns.named(first: first, second: second, label: label)
+        return TaskDefinition(
+            name: name, kind: kind,
+            train: DataFile(name: name, paths: ["\(folder)/train.tsv"], columns: labelled),
+            dev: [DataFile(name: name, paths: ["\(folder)/dev.tsv"], columns: labelled)],
+            test: [
+                DataFile(name: name, paths: ["\(folder)/test.tsv"], columns: .named(first: first, second: second))
+            ])
+    }
+
+    /// Only CoLA's test file has a header.
+    private static let cola = TaskDefinition(
+        name: "cola", kind: binary(.matthews),
+        train: DataFile(name: "cola", paths: ["CoLA/train.tsv"], columns: .numbered(first: 3, label: 1)),
+        dev: [DataFile(name: "cola", paths: ["CoLA/dev.tsv"], columns: .numbered(first: 3, label: 1))],
+        test: [DataFile(name: "cola", paths: ["CoLA/test.tsv"], columns: .named(first: "sentence"))])
+
+    private static let sst2 = TaskDefinition(
+        name: "sst-2", kind: binary(.accuracy),
+        train: DataFile(
+            name: "sst-2", paths: ["SST-2/train.tsv"], columns: .named(first: "sentence", label: "label")),
+        dev: [DataFile(name: "sst-2", paths: ["SST-2/dev.tsv"], columns: .named(first: "sentence", label: "label"))],
+        test: [DataFile(name: "sst-2", paths: ["SST-2/test.tsv"], columns: .named(first: "sentence"))])
+
+    private static let stsB = pairTask("sts-b", folder: "STS-B", kind: .regression(range: 0...5), label: "score")
+
+    /// A few rows of QQP's official training file lack columns. A row of the test file is never left out: that would
+    /// shift the rows of a submission.
+    private static let qqp = {
+        var task = pairTask(
+            "qqp", folder: "QQP", kind: binary(.accuracyAndF1), first: "question1", second: "question2",
+            label: "is_duplicate")
+        task.train.skipsDamagedRows = true
+        task.dev[0].skipsDamagedRows = true
+        return task
+    }()
+
+    /// The mismatched sets and the diagnostic set are read through MNLI's decoder.
+    private static let mnli = {
+        let labelled = Columns.named(first: "sentence1", second: "sentence2", label: "gold_label")
+        let unlabelled = Columns.named(first: "sentence1", second: "sentence2")
+        let diagnostic = ["AX/diagnostic.tsv", "diagnostic/diagnostic.tsv", "MNLI/diagnostic.tsv", "diagnostic.tsv"]
+        return TaskDefinition(
+            name: "mnli",
+            kind: .classification(labels: ["contradiction", "entailment", "neutral"], metrics: .accuracy),
+            train: DataFile(name: "mnli", paths: ["MNLI/train.tsv"], columns: labelled),
+            dev: [
+                DataFile(name: "mnli", paths: ["MNLI/dev_matched.tsv"], columns: labelled),
+                DataFile(name: "mnli-mm", paths: ["MNLI/dev_mismatched.tsv"], columns: labelled),
+            ],
+            test: [
+                DataFile(name: "mnli", paths: ["MNLI/test_matched.tsv"], columns: unlabelled),
+                DataFile(name: "mnli-mm", paths: ["MNLI/test_mismatched.tsv"], columns: unlabelled),
+                DataFile(name: "ax", paths: diagnostic, columns: unlabelled),
+            ])
+    }()
+}

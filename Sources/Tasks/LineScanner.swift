@@ -1,0 +1,49 @@
+import Foundation
+
+/// A line of a file, without the characters that end it.
+struct Line {
+    /// Counted from 1.
+    let number: Int
+    /// Its bytes' place in the file.
+    let range: Range<Int>
+}
+
+/// Cuts bytes into lines that end with LF, CR LF or CR, as Python's universal newlines, which the original reads with.
+/// The last line needs no end.
+struct LineScanner: IteratorProtocol {
+    private let bytes: UnsafeRawBufferPointer
+    private var position: Int
+    private var number: Int
+    /// The first LF at or after `position`, kept so that a file of CR lines is not searched to its end again and again.
+    private var lineFeed = -1
+
+    init(_ bytes: UnsafeRawBufferPointer, from position: Int = 0, lineNumber: Int = 1) {
+        self.bytes = bytes
+        self.position = position
+        number = lineNumber
+    }
+
+    /// Where the next line starts.
+    var offset: Int { position }
+
+    mutating func next() -> Line? {
+        guard position < bytes.count else { return nil }
+        if lineFeed < position { lineFeed = bytes.firstIndex(of: UInt8(ascii: "\n"), in: position..<bytes.count) }
+        let end = bytes.firstIndex(of: UInt8(ascii: "\r"), in: position..<lineFeed)
+        let line = Line(number: number, range: position..<end)
+        let endsWithLineFeed = end == lineFeed || end + 1 == lineFeed
+        position = endsWithLineFeed ? min(lineFeed + 1, bytes.count) : end + 1
+        number += 1
+        return line
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    /// The index of the first `byte` in `range`, or the range's end if there is none.
+    func firstIndex(of byte: UInt8, in range: Range<Int>) -> Int {
+        guard let baseAddress, !range.isEmpty,
+            let found = memchr(baseAddress + range.lowerBound, Int32(byte), range.count)
+        else { return range.upperBound }
+        return UnsafeRawPointer(found) - baseAddress
+    }
+}

@@ -1,0 +1,123 @@
+import Foundation
+
+/// An example's place in its file, and its label.
+struct Row {
+    let first: Range<Int>
+    let second: Range<Int>?
+    /// The class index or the score; nil in a file without labels.
+    let label: Float?
+    let line: Int
+}
+
+/// Turns the lines of one file into rows.
+struct RowParser: Sendable {
+    /// A column to be read, and how a message calls it.
+    private struct Field {
+        let position: Int
+        let title: String
+    }
+
+    private let path: String
+    private let first: Field
+    private let second: Field?
+    private let label: Field?
+    private let kind: TaskDefinition.Kind
+    private let labels: [[UInt8]]
+    private let skipsDamagedRows: Bool
+
+    /// - Parameter header: the titles in the file's first line; nil for a file whose columns are numbered.
+    /// - Throws: `DataFileError` if the header lacks a column.
+    init(_ file: DataFile, of task: TaskDefinition, path: String, header: [String]?) throws {
+        func field(_ name: String) throws -> Field {
+            guard let position = header?.firstIndex(of: name) else {
+                throw DataFileError(path: path, line: 1, problem: .missingColumn(name: name, header: header ?? []))
+            }
+            return Field(position: position, title: "\"\(name)\"")
+        }
+        switch file.columns {
+        case .named(let first, let second, let label):
+            self.first = try field(first)
+            self.second = try second.map(field)
+            self.label = try label.map(field)
+        case .numbered(let first, let second, let label):
+            self.first = Field(position: first, title: "the text")
+            self.second = second.map { Field(position: $0, title: "the second text") }
+            self.label = label.map { Field(position: $0, title: "the label") }
+        }
+        self.path = path
+        kind = task.kind
+        labels = if case .classification(let labels, _) = task.kind { labels.map { Array($0.utf8) } } else { [] }
+        skipsDamagedRows = file.skipsDamagedRows
+    }
+
+    /// The row in `line`, or nil if it is damaged and damaged rows are skipped.
+    ///
+    /// - Throws: `DataFileError` with the line's number.
+    func row(in line: Line, of bytes: UnsafeRawBufferPointer) throws -> Row? {
+        guard isValidUTF8(UnsafeRawBufferPointer(rebasing: bytes[line.range])) else {
+            throw DataFileError(path: path, line: line.number, problem: .invalidUTF8)
+        }
+        var (firstRange, secondRange, labelRange): (Range<Int>?, Range<Int>?, Range<Int>?)
+        var (column, start) = (0, line.range.lowerBound)
+        while column <= lastPosition, start <= line.range.upperBound {
+            let end = bytes.firstIndex(of: UInt8(ascii: "\t"), in: start..<line.range.upperBound)
+            if column == first.position { firstRange = start..<end }
+            if column == second?.position { secondRange = start..<end }
+            if column == label?.position { labelRange = start..<end }
+            column += 1
+            start = end + 1
+        }
+        guard column > lastPosition, let firstRange else {
+            if skipsDamagedRows { return nil }
+            throw tooFewColumns(found: column, line: line.number)
+        }
+        return Row(
+            first: firstRange, second: secondRange,
+            label: try labelRange.map { try value(of: bytes[$0], line: line.number) }, line: line.number)
+    }
+
+    private var lastPosition: Int {
+        max(first.position, second?.position ?? 0, label?.position ?? 0)
+    }
+
+    private func tooFewColumns(found: Int, line: Int) -> DataFileError {
+        let missing = [first, second, label].compactMap { $0 }.filter { $0.position >= found }
+            .min { $0.position < $1.position } ?? first
+        return DataFileError(
+            path: path, line: line,
+            problem: .tooFewColumns(found: found, wanted: missing.title, position: missing.position))
+    }
+
+    private func value(of field: Slice<UnsafeRawBufferPointer>, line: Int) throws -> Float {
+        func failure(_ problem: (String) -> DataFileError.Problem) -> DataFileError {
+            let text = String(decoding: field.prefix(80), as: UTF8.self)
+            return DataFileError(path: path, line: line, problem: problem(text))
+        }
+        switch kind {
+        case .classification(let names, _):
+            guard let index = labels.firstIndex(where: { $0.elementsEqual(field) }) else {
+                throw failure { .unknownLabel(found: $0, allowed: names) }
+            }
+            return Float(index)
+        case .regression(let range):
+            // Swift's own parser would also take hexadecimal numbers.
+            let isDecimal = field.allSatisfy { "0123456789+-.eE".utf8.contains($0) }
+            guard isDecimal, let score = Double(String(decoding: field, as: UTF8.self)),
+                Float(score).isFinite
+            else {
+                throw failure { .notANumber(found: $0) }
+            }
+            if let range, !(Double(range.lowerBound)...Double(range.upperBound)).contains(score) {
+                throw failure { .outOfRange(found: $0, range: range) }
+            }
+            return Float(score)
+        }
+    }
+}
+
+/// Whether all of `bytes` is well-formed UTF-8.
+func isValidUTF8(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    bytes.withMemoryRebound(to: UInt8.self) { buffer in
+        (try? UTF8Span(validating: buffer.span)) != nil
+    }
+}

@@ -1,0 +1,114 @@
+/// What can be wrong with the choice of a task or with a model's record of it.
+public enum TaskError: Error, Equatable, CustomStringConvertible {
+    /// There is no task of that name; `nearest` is one that is spelled alike.
+    case unknownTask(name: String, nearest: String?, known: [String])
+    /// The name is that of a set a task is evaluated on, not of a task to train.
+    case evaluationSet(name: String, task: String)
+    /// A model's entry for a task says something that can't be.
+    case malformedHead(task: String, reason: String)
+    /// A model's entry for a task differs from the task in its type or in its labels.
+    case headMismatch(found: TaskHead, expected: TaskHead)
+
+    public var description: String {
+        switch self {
+        case .unknownTask(let name, let nearest, let known):
+            let hint = nearest.map { ": did you mean \"\($0)\"?" } ?? "."
+            return "unknown task \(name.debugDescription)\(hint) The tasks are \(known.joined(separator: ", "))."
+        case .evaluationSet(let name, let task):
+            return "\"\(name)\" is an evaluation set of \(task), not a task to train: name \(task), whose decoder "
+                + "serves \(name) too."
+        case .malformedHead(let task, let reason):
+            return "the model's entry for task \"\(task)\" is malformed: \(reason)."
+        case .headMismatch(let found, let expected):
+            return "the model's task \"\(found.name)\" is \(Self.text(found.output)), but GLUE's is "
+                + "\(Self.text(expected.output)): the model was made for other data of that name."
+        }
+    }
+
+    private static func text(_ output: TaskOutput) -> String {
+        switch output {
+        case .classification(let labels): "a classification with the labels \(labels.joined(separator: ", "))"
+        case .regression: "a regression"
+        }
+    }
+}
+
+/// What is wrong with a file of examples.
+public struct DataFileError: Error, Equatable, CustomStringConvertible {
+    public enum Problem: Sendable, Equatable {
+        /// There is no such file, nor any at the other places it may lie; `folder` is the directory that is missing.
+        case missing(set: String, folder: String?, alternatives: [String])
+        case unreadable(reason: String)
+        /// The file holds no row, or only damaged ones.
+        case noRows
+        case invalidUTF8
+        case missingColumn(name: String, header: [String])
+        /// A row ends before the wanted column, whose position is counted from 0.
+        case tooFewColumns(found: Int, wanted: String, position: Int)
+        case unknownLabel(found: String, allowed: [String])
+        case notANumber(found: String)
+        case outOfRange(found: String, range: ClosedRange<Float>)
+    }
+
+    public var path: String
+    /// The line in the file, counted from 1, if the problem has one.
+    public var line: Int?
+    public var problem: Problem
+
+    public var description: String {
+        let place = line.map { "\(path):\($0)" } ?? path
+        return "\(place): \(problem)"
+    }
+}
+
+extension DataFileError.Problem: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .missing(let set, let folder, let alternatives):
+            let what = folder.map { "there is no directory \($0)" } ?? "there is no such file"
+            let others = alternatives.isEmpty ? "" : " (or \(alternatives.joined(separator: ", ")))"
+            return "\(what); \(set) is read from this file\(others), in GLUE's official layout."
+        case .unreadable(let reason):
+            return "cannot be read: \(reason)."
+        case .noRows:
+            return "the file holds no examples."
+        case .invalidUTF8:
+            return "the line is not valid UTF-8: convert the file to UTF-8."
+        case .missingColumn(let name, let header):
+            return "the header has no column \"\(name)\"; it has "
+                + "\(header.map(\.debugDescription).joined(separator: ", "))."
+        case .tooFewColumns(let found, let wanted, let position):
+            return "found \(found) tab-separated column\(found == 1 ? "" : "s"), but \(wanted) is column "
+                + "\(position + 1)."
+        case .unknownLabel(let found, let allowed):
+            return "unknown label \(found.debugDescription); the labels are \(allowed.joined(separator: ", "))."
+        case .notANumber(let found):
+            return "the score \(found.debugDescription) is not a number."
+        case .outOfRange(let found, let range):
+            return "the score \(found) lies outside \(range.lowerBound)...\(range.upperBound)."
+        }
+    }
+}
+
+/// The name with the smallest edit distance to `name`, upper and lower case being the same, unless more than half of
+/// `name` would have to change.
+func nearestName(to name: String, among names: [String]) -> String? {
+    let typed = Array(name.lowercased())
+    let nearest = names.map { (name: $0, distance: editDistance(typed, Array($0.lowercased()))) }
+        .min { $0.distance < $1.distance }
+    guard let nearest, nearest.distance <= typed.count / 2 else { return nil }
+    return nearest.name
+}
+
+/// Levenshtein's distance: the fewest insertions, deletions and replacements that turn `a` into `b`.
+private func editDistance(_ a: [Character], _ b: [Character]) -> Int {
+    var previous = Array(0...b.count)
+    for (i, x) in a.enumerated() {
+        var current = [i + 1]
+        for (j, y) in b.enumerated() {
+            current.append(min(previous[j] + (x == y ? 0 : 1), previous[j + 1] + 1, current[j] + 1))
+        }
+        previous = current
+    }
+    return previous[b.count]
+}

@@ -1,0 +1,112 @@
+import CAMTL
+import Foundation
+import Tasks
+import Torch
+
+/// A set's dev figures.
+public struct EvaluationResult: Sendable, Equatable {
+    /// The set's name: the task's, or such as `mnli-mm`.
+    public var name: String
+    public var task: String
+    public var count: Int
+    public var loss: Double
+    public var scores: Scores
+}
+
+/// The figures of one evaluation.
+public struct EvaluationReport: Sendable, Equatable {
+    public var results: [EvaluationResult]
+
+    public init(results: [EvaluationResult]) { self.results = results }
+
+    /// A task's score: the mean of its metrics, over its sets.
+    public var taskScores: [(task: String, score: Double)] {
+        var order: [String] = []
+        for result in results where !order.contains(result.task) { order.append(result.task) }
+        return order.map { task in
+            let scores = results.filter { $0.task == task }.map(\.scores.taskScore)
+            return (task, scores.reduce(0, +) / Double(scores.count))
+        }
+    }
+
+    /// The mean of the tasks' scores; GLUE's, where all its tasks are there.
+    public var average: Double {
+        let scores = taskScores.map(\.score)
+        return scores.reduce(0, +) / Double(scores.count)
+    }
+
+    /// The standard deviation of the tasks' scores (the paper's σ over tasks).
+    public var deviation: Double {
+        let scores = taskScores.map(\.score)
+        return (scores.map { pow($0 - average, 2) }.reduce(0, +) / Double(scores.count)).squareRoot()
+    }
+}
+
+/// Runs a model over sets of examples, without dropout and without gradients.
+public struct Evaluator {
+    public let model: CAMTLModel
+    /// Sequences of a batch.
+    public let batchSize: Int
+
+    public init(model: CAMTLModel, batchSize: Int) {
+        self.model = model
+        self.batchSize = batchSize
+    }
+
+    /// The logits of sequences of one task in their order: `count` rows of as many as the task has labels, row-major.
+    ///
+    /// - Parameters:
+    ///   - lengths: the tokens of each sequence.
+    ///   - append: adds the sequence at a position to a batch.
+    public func logits(
+        task: Int, lengths: [Int], append: (_ position: Int, _ batch: inout PackedBatch) -> Void
+    ) throws -> [Float] {
+        let width = model.configuration.tasks[task].numberOfLabels
+        var result = [Float](repeating: 0, count: lengths.count * width)
+        for positions in batchesByLength(lengths, size: batchSize) {
+            var batch = PackedBatch()
+            for position in positions { append(position, &batch) }
+            let logits = try withoutGradients { try model(batch).tasks[0].logits.elements(Float.self) }
+            for (row, position) in positions.enumerated() {
+                for column in 0..<width { result[position * width + column] = logits[row * width + column] }
+            }
+        }
+        return result
+    }
+
+    /// Evaluates the tasks' dev sets.
+    public func evaluate(_ tasks: [TaskData]) throws -> EvaluationReport {
+        EvaluationReport(
+            results: try tasks.flatMap { task in
+                try task.dev.map { try evaluate(task, name: $0.name, features: $0.features) }
+            })
+    }
+
+    private func evaluate(_ task: TaskData, name: String, features: FeatureSet) throws -> EvaluationResult {
+        let logits = try logits(task: task.id, lengths: (0..<features.count).map(features.length)) {
+            $1.append(features, at: $0, taskID: task.id)
+        }
+        let labels = (0..<features.count).map { features.label(at: $0) ?? .nan }
+        return EvaluationResult(
+            name: name, task: task.definition.name, count: features.count,
+            loss: loss(logits: logits, labels: labels, output: task.definition.output),
+            scores: try task.definition.scores(logits: logits, labels: labels))
+    }
+
+    /// The unweighted mean over batches, in the set's order, of the batches' mean losses, as the original reports it.
+    private func loss(logits: [Float], labels: [Float], output: Tasks.TaskOutput) -> Double {
+        let width = output.numberOfLabels
+        let losses = labels.indices.map { row -> Double in
+            let row0 = logits[row * width..<(row + 1) * width]
+            switch output {
+            case .classification: return -log(probabilities(row0)[Int(labels[row])])
+            case .regression: return pow(Double(row0[row0.startIndex]) - Double(labels[row]), 2)
+            }
+        }
+        let means = stride(from: 0, to: losses.count, by: batchSize).map { start in
+            let batch = losses[start..<min(start + batchSize, losses.count)]
+            return batch.reduce(0, +) / Double(batch.count)
+        }
+        return means.reduce(0, +) / Double(means.count)
+    }
+}

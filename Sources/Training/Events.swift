@@ -1,0 +1,59 @@
+import Foundation
+
+/// What a training run tells whoever renders it.
+public enum TrainingEvent: Sendable {
+    case started(TrainingPlan)
+    case stepped(StepReport)
+    case evaluated(step: Int, EvaluationReport)
+    case saved(URL)
+}
+
+/// What a run is going to do.
+public struct TrainingPlan: Sendable, Equatable {
+    public var totalSteps: Int
+    public var batchesPerEpoch: Int
+    public var examples: Int
+    public var batchSize: Int
+    public var accumulationSteps: Int
+}
+
+/// One update.
+public struct StepReport: Sendable, Equatable {
+    /// Counted from 1.
+    public var step: Int
+    /// Epochs gone by, with their fraction.
+    public var epoch: Double
+    /// The mean of the loss over the update's batches.
+    public var loss: Double
+    public var learningRate: Double
+    /// Before clipping.
+    public var gradientNorm: Double
+    /// Examples and tokens that were trained on, in this update.
+    public var examples: Int
+    public var tokens: Int
+    /// How long it took.
+    public var seconds: Double
+}
+
+/// What a run has done.
+public struct TrainingSummary: Sendable {
+    public var steps: Int
+    public var seconds: Double
+    public var usage: ExampleUsage
+    /// Each metric's maximum over the evaluations during training: what the original reports. Empty without such evaluations.
+    public var highestScores: [EvaluationReport]
+}
+
+public enum TrainingError: Error, CustomStringConvertible, Sendable {
+    case lossNotFinite(step: Int, loss: Double, tasks: [String])
+    case noTrainingData
+
+    public var description: String {
+        switch self {
+        case .lossNotFinite(let step, let loss, let tasks):
+            "the loss of step \(step) is \(loss) (tasks in its batch: \(tasks.joined(separator: ", "))); "
+                + "try a lower --learning_rate or a longer warm-up (--warmup_proportion)"
+        case .noTrainingData: "there is nothing to train on: no task has a training set"
+        }
+    }
+}

@@ -1,0 +1,166 @@
+import CAMTL
+import Foundation
+import Tasks
+import Tokenization
+import Torch
+
+/// A row to predict, as JSON has it: texts, or ids that are already there.
+public struct PredictionInput: Sendable, Equatable, Decodable {
+    public var task: String
+    public var sentence: String?
+    public var sentence1: String?
+    public var sentence2: String?
+    public var inputIDs: [Int32]?
+    public var tokenTypeIDs: [Int32]?
+
+    private enum CodingKeys: String, CodingKey {
+        case task, sentence, sentence1, sentence2
+        case inputIDs = "input_ids"
+        case tokenTypeIDs = "token_type_ids"
+    }
+}
+
+/// What the model says of a row.
+public struct Prediction: Sendable, Equatable, Encodable {
+    public var task: String
+    /// The predicted class' name; nil in a regression.
+    public var label: String?
+    /// The predicted number; nil in a classification.
+    public var value: Float?
+    /// Of the labels, in the model's order; nil in a regression.
+    public var probabilities: [Double]?
+    public var logits: [Float]
+    /// From 0, sure, to just below 1; nil in a regression.
+    public var entropy: Double?
+}
+
+public enum PredictionError: Error, CustomStringConvertible, Sendable {
+    case badRow(path: String, line: Int, reason: String)
+    case unreadable(path: String)
+    case empty(path: String)
+
+    public var description: String {
+        switch self {
+        case .badRow(let path, let line, let reason): "\(path):\(line): \(reason)"
+        case .unreadable(let path): "\(path): there is no such file, or it can't be read"
+        case .empty(let path): "\(path): there are no rows in this file"
+        }
+    }
+}
+
+/// Predicts rows of any of a model's tasks.
+public struct Predictor {
+    private let trained: TrainedModel
+    private let batchSize: Int
+
+    /// - Parameter batchSize: sequences of a batch.
+    public init(_ trained: TrainedModel, batchSize: Int = 8) {
+        self.trained = trained
+        self.batchSize = batchSize
+    }
+
+    /// Predicts a file of JSON lines into another, in its order; the output is there whole or not at all.
+    /// - Returns: the number of rows.
+    @discardableResult
+    public func predict(_ input: URL, to output: URL) throws -> Int {
+        guard let data = try? Data(contentsOf: input) else { throw PredictionError.unreadable(path: input.path) }
+        let decoder = JSONDecoder()
+        var rows: [Row] = []
+        for (index, line) in data.split(separator: 0x0A, omittingEmptySubsequences: false).enumerated() {
+            if line.allSatisfy({ $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }) { continue }
+            func fail(_ reason: String) -> PredictionError {
+                .badRow(path: input.path, line: index + 1, reason: reason)
+            }
+            guard let row = try? decoder.decode(PredictionInput.self, from: line) else {
+                throw fail(
+                    "this is no row such as {\"task\": \"rte\", \"sentence1\": \"…\", \"sentence2\": \"…\"}, with "
+                        + "\"sentence\" for a single text, or \"input_ids\" and \"token_type_ids\"")
+            }
+            rows.append(try encode(row, fail))
+        }
+        guard !rows.isEmpty else { throw PredictionError.empty(path: input.path) }
+        let predictions = try predict(rows)
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        encoder.nonConformingFloatEncodingStrategy = .convertToString(
+            positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
+        try writeAtomically(to: output) { sink in
+            for prediction in predictions { try sink.write(encoder.encode(prediction) + [0x0A]) }
+        }
+        return rows.count
+    }
+
+    private struct Row {
+        var task: Int
+        var encoding: Encoding
+    }
+
+    private func encode(_ row: PredictionInput, _ fail: (String) -> PredictionError) throws -> Row {
+        let configuration = trained.model.configuration
+        let name = row.task == "mnli-mm" || row.task == "ax" ? "mnli" : row.task
+        guard let task = configuration.tasks.firstIndex(where: { $0.name == name }) else {
+            let known = configuration.tasks.map(\.name).joined(separator: ", ")
+            throw fail("the model has no task \"\(row.task)\"; its tasks are \(known)")
+        }
+        if let ids = row.inputIDs {
+            let types = row.tokenTypeIDs ?? Array(repeating: 0, count: ids.count)
+            guard types.count == ids.count else {
+                throw fail("there are \(ids.count) input_ids and \(types.count) token_type_ids")
+            }
+            try check(ids, types, fail)
+            return Row(task: task, encoding: Encoding(inputIDs: ids, tokenTypeIDs: types))
+        }
+        guard let first = row.sentence ?? row.sentence1 else {
+            throw fail("the row has neither \"sentence\" or \"sentence1\" nor \"input_ids\"")
+        }
+        let second = row.sentence == nil ? row.sentence2 : nil
+        return Row(
+            task: task,
+            encoding: trained.tokenizer.encode(first, pair: second, maxLength: configuration.maxSequenceLength))
+    }
+
+    private func check(_ ids: [Int32], _ types: [Int32], _ fail: (String) -> PredictionError) throws {
+        let configuration = trained.model.configuration
+        if !(1...configuration.maxSequenceLength).contains(ids.count) {
+            throw fail("there are \(ids.count) input_ids; the model takes 1 to \(configuration.maxSequenceLength)")
+        }
+        let (rows, kinds) = (configuration.backbone.vocabularySize, configuration.backbone.tokenTypeCount)
+        if let id = ids.first(where: { !(0..<rows).contains(Int($0)) }) {
+            throw fail("the input id \(id) is outside of the vocabulary, 0 to \(rows - 1)")
+        }
+        if let type = types.first(where: { !(0..<kinds).contains(Int($0)) }) {
+            throw fail("the token type id \(type) is outside of 0 to \(kinds - 1)")
+        }
+    }
+
+    private func predict(_ rows: [Row]) throws -> [Prediction] {
+        var result: [Prediction?] = Array(repeating: nil, count: rows.count)
+        let evaluator = Evaluator(model: trained.model, batchSize: batchSize)
+        for task in Set(rows.map(\.task)).sorted() {
+            let positions = rows.indices.filter { rows[$0].task == task }
+            let lengths = positions.map { rows[$0].encoding.inputIDs.count }
+            let logits = try evaluator.logits(task: task, lengths: lengths) { position, batch in
+                let encoding = rows[positions[position]].encoding
+                batch.append(inputIDs: encoding.inputIDs, tokenTypeIDs: encoding.tokenTypeIDs, taskID: task)
+            }
+            let width = logits.count / positions.count
+            for (row, position) in positions.enumerated() {
+                result[position] = prediction(task, Array(logits[row * width..<(row + 1) * width]))
+            }
+        }
+        return result.compactMap { $0 }
+    }
+
+    private func prediction(_ task: Int, _ logits: [Float]) -> Prediction {
+        let head = trained.model.configuration.tasks[task]
+        switch head.output {
+        case .classification(let labels):
+            return Prediction(
+                task: head.name, label: labels[indexOfMaximum(logits)], value: nil,
+                probabilities: probabilities(logits), logits: logits, entropy: normalizedEntropy(logits))
+        case .regression:
+            return Prediction(
+                task: head.name, label: nil, value: logits[0], probabilities: nil, logits: logits, entropy: nil)
+        }
+    }
+}

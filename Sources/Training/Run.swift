@@ -1,0 +1,165 @@
+import CAMTL
+import Foundation
+import Tasks
+import Tokenization
+import Torch
+
+/// What a run is to do, from raw files to a trained and evaluated model.
+public struct RunConfiguration: Sendable {
+    /// The folder of a trained model or a pretrained encoder.
+    public var modelFolder: URL
+    /// What is made of the model's folder; its tasks are ignored in favour of `taskNames`.
+    public var model = TrainedModel.Request()
+    /// In their order; nil takes a trained model's tasks, and for a new model all of GLUE's.
+    public var taskNames: [String]?
+    public var dataDirectory: URL
+    /// Where the model and the figures go. Needed for training.
+    public var outputDirectory: URL?
+    public var overwritesOutput = false
+    /// Where encoded examples are kept from run to run.
+    public var cacheDirectory: URL
+    public var overwritesCache = false
+    public var trains = false
+    public var evaluates = false
+    public var freezing: FreezeRange?
+    public var training = TrainingSettings()
+
+    public init(modelFolder: URL, dataDirectory: URL, cacheDirectory: URL) {
+        self.modelFolder = modelFolder
+        self.dataDirectory = dataDirectory
+        self.cacheDirectory = cacheDirectory
+    }
+}
+
+/// What a run tells whoever renders it.
+public enum RunEvent: Sendable {
+    case loaded(ModelConfiguration, LoadReport)
+    case frozen(FreezeReport)
+    case encoded(set: String, split: Split, examples: Int, skippedRows: Int, FeatureSet.Origin)
+    case training(TrainingEvent)
+    case trained(TrainingSummary)
+    case saved(URL)
+    case evaluated(EvaluationReport)
+}
+
+public enum RunError: Error, CustomStringConvertible, Sendable {
+    case outputNotEmpty(path: String)
+    case outputUnusable(path: String, reason: String)
+    case nothingToDo
+
+    public var description: String {
+        switch self {
+        case .outputNotEmpty(let path):
+            "the output folder \(path) is not empty; name another --output_dir, or give --overwrite_output_dir"
+        case .outputUnusable(let path, let reason): "the output folder \(path) can't be used: \(reason)"
+        case .nothingToDo: "there is nothing to do: give --do_train, --do_eval or both"
+        }
+    }
+}
+
+/// Runs a configuration.
+public struct Run {
+    private let configuration: RunConfiguration
+    private let report: (RunEvent) throws -> Void
+
+    /// - Parameter report: told of each event; what it throws ends the run.
+    public init(_ configuration: RunConfiguration, report: @escaping (RunEvent) throws -> Void) {
+        self.configuration = configuration
+        self.report = report
+    }
+
+    /// - Throws: `RunError` and the errors of the stages, all of them with a message for the user. Everything that can be checked is,
+    ///   before anything is written to the output folder.
+    public func execute() throws {
+        guard configuration.trains || configuration.evaluates else { throw RunError.nothingToDo }
+        if configuration.trains, let output = configuration.outputDirectory { try checkOutput(output) }
+        let trained = try loadModel()
+        let tasks = try loadData(trained)
+        if configuration.trains, let output = configuration.outputDirectory {
+            try train(trained, tasks, output: output)
+        }
+        if configuration.evaluates { try evaluate(trained, tasks) }
+    }
+
+    private func checkOutput(_ folder: URL) throws {
+        var isFolder: ObjCBool = false
+        guard FileManager.default.fileExists(atPath: folder.path, isDirectory: &isFolder) else { return }
+        guard isFolder.boolValue else { throw RunError.outputUnusable(path: folder.path, reason: "it is a file") }
+        let contents = try? FileManager.default.contentsOfDirectory(atPath: folder.path)
+        if contents?.isEmpty == false, !configuration.overwritesOutput {
+            throw RunError.outputNotEmpty(path: folder.path)
+        }
+    }
+
+    private func loadModel() throws -> TrainedModel {
+        var request = configuration.model
+        request.tasks = try configuration.taskNames.map { try $0.map { try GLUE.task(named: $0).head } }
+        if request.tasks == nil, try ConfigurationFile(folder: configuration.modelFolder).trained == nil {
+            request.tasks = GLUE.tasks.map(\.head)
+        }
+        let trained = try TrainedModel(folder: configuration.modelFolder, request)
+        try report(.loaded(trained.model.configuration, trained.loading))
+        try report(
+            .frozen(
+                trained.model.freeze(
+                    configuration.freezing, asOriginal: configuration.training.reproducesOriginal)))
+        return trained
+    }
+
+    /// The examples of the run's tasks, encoded.
+    private func loadData(_ trained: TrainedModel) throws -> [TaskData] {
+        let model = trained.model.configuration
+        let cache = FeatureCache(
+            directory: configuration.cacheDirectory, tokenizer: trained.tokenizer,
+            maxSequenceLength: model.maxSequenceLength)
+        func features(_ task: TaskDefinition, _ file: DataFile, _ split: Split) throws -> FeatureSet {
+            let features = try cache.features(
+                of: task, in: file, dataDirectory: configuration.dataDirectory,
+                overwrite: configuration.overwritesCache)
+            try report(
+                .encoded(
+                    set: file.name, split: split, examples: features.count, skippedRows: features.skippedRows,
+                    features.origin))
+            return features
+        }
+        let needsDev = configuration.evaluates || configuration.training.evaluationSteps != nil
+        let wanted = configuration.taskNames ?? model.tasks.map(\.name)
+        return try wanted.map { name in
+            guard let id = model.tasks.firstIndex(where: { $0.name == name }) else {
+                preconditionFailure("a model that was loaded for tasks has them")
+            }
+            let task = try GLUE.task(for: model.tasks[id])
+            return TaskData(
+                definition: task, id: id,
+                train: configuration.trains ? try features(task, task.train, .train) : nil,
+                dev: needsDev ? try task.dev.map { ($0.name, try features(task, $0, .dev)) } : [])
+        }
+    }
+
+    private func train(_ trained: TrainedModel, _ tasks: [TaskData], output: URL) throws {
+        let trainer = try Trainer(trained, tasks: tasks, settings: configuration.training) {
+            try report(.training($0))
+        }
+        do {
+            try FileManager.default.createDirectory(at: output, withIntermediateDirectories: true)
+        } catch {
+            throw RunError.outputUnusable(path: output.path, reason: error.localizedDescription)
+        }
+        let summary = try trainer.run(outputDirectory: output)
+        try trained.save(to: output)
+        try report(.saved(output))
+        try ResultsFile.write(summary, to: output)
+        try report(.trained(summary))
+    }
+
+    private func evaluate(_ trained: TrainedModel, _ tasks: [TaskData]) throws {
+        let evaluation = try Evaluator(
+            model: trained.model, batchSize: configuration.training.evaluationBatchSize
+        ).evaluate(tasks)
+        if let output = configuration.outputDirectory {
+            try FileManager.default.createDirectory(at: output, withIntermediateDirectories: true)
+            try ResultsFile.write(evaluation, to: output)
+        }
+        try report(.evaluated(evaluation))
+    }
+}

@@ -1,0 +1,86 @@
+import CAMTL
+
+/// Everything that a training run depends on, besides the model and the data.
+public struct TrainingSettings: Sendable, Equatable {
+    public var sampling = Sampling.proportional
+    /// Examples of a batch.
+    public var batchSize = 8
+    /// Batches whose gradients make one update.
+    public var accumulationSteps = 1
+    /// Passes over the data; a fraction ends within one. Not used where there are `maxSteps`.
+    public var epochs = 3.0
+    /// The number of updates.
+    public var maxSteps: Int?
+    public var optimizer = OptimizerSettings()
+    /// Replaces the configuration's rates and the decoders' if given.
+    public var dropout: Double?
+    public var seed: UInt64 = 42
+    /// Updates between two checkpoints.
+    public var saveSteps = 500
+    /// Updates between two evaluations during training, or nil for none.
+    public var evaluationSteps: Int?
+    /// Sequences of a batch in evaluation and in scoring candidates.
+    public var evaluationBatchSize = 8
+    /// Whether the original's faults that change numbers are repeated: see Documentation/ReproducingTheOriginal.md.
+    public var reproducesOriginal = false
+
+    public init() {}
+
+    func dropoutRates(_ configuration: ModelConfiguration) -> DropoutRates {
+        dropout.map { DropoutRates(hidden: $0, attention: $0, decoder: $0) } ?? configuration.dropout
+    }
+}
+
+/// When updates are due, and how many there are.
+struct StepPlan: Sendable, Equatable {
+    /// What the learning rate's schedule is laid over.
+    let totalSteps: Int
+    /// After which update training ends, if not by its epochs.
+    private let lastStep: Int
+    /// How many epochs there are at most.
+    private let epochs: Int
+    private let batchesPerEpoch: Int
+    private let accumulationSteps: Int
+    private let reproducesOriginal: Bool
+
+    init(_ settings: TrainingSettings, batchesPerEpoch: Int) {
+        self.batchesPerEpoch = batchesPerEpoch
+        accumulationSteps = settings.accumulationSteps
+        reproducesOriginal = settings.reproducesOriginal
+        if reproducesOriginal {
+            // transformers 2.11: whole epochs, a schedule that is not, and the comparison with max_steps after one step more.
+            let steps = max(1, batchesPerEpoch / accumulationSteps)
+            totalSteps = settings.maxSteps ?? Int(Double(steps) * settings.epochs)
+            lastStep = settings.maxSteps.map { $0 + 1 } ?? .max
+            epochs = settings.maxSteps.map { $0 / steps + 1 } ?? Int(settings.epochs)
+        } else {
+            let steps = (batchesPerEpoch + accumulationSteps - 1) / accumulationSteps
+            totalSteps = settings.maxSteps ?? Int((Double(steps) * settings.epochs).rounded(.up))
+            lastStep = totalSteps
+            epochs = .max
+        }
+    }
+
+    /// Updates that there will be.
+    var expectedSteps: Int {
+        guard reproducesOriginal else { return lastStep }
+        let leftOver = batchesPerEpoch < accumulationSteps ? 1 : batchesPerEpoch / accumulationSteps
+        return min(lastStep, epochs * leftOver)
+    }
+
+    func isFinished(step: Int, epoch: Int) -> Bool { step >= lastStep || epoch >= epochs }
+
+    /// Whether an update follows an epoch's batch (from 0). The original leaves out what is left over at an epoch's end.
+    func isDue(afterBatch batch: Int) -> Bool {
+        if (batch + 1) % accumulationSteps == 0 { return true }
+        let isLast = batch + 1 == batchesPerEpoch
+        return isLast && (!reproducesOriginal || batchesPerEpoch <= accumulationSteps)
+    }
+
+    /// The weight of a batch's loss in its update: one over the number of batches in it.
+    func share(ofBatch batch: Int) -> Double {
+        if reproducesOriginal { return 1 / Double(accumulationSteps) }
+        let first = batch / accumulationSteps * accumulationSteps
+        return 1 / Double(min(accumulationSteps, batchesPerEpoch - first))
+    }
+}

@@ -1,0 +1,288 @@
+import Foundation
+import Synchronization
+import Tokenization
+import XCTest
+
+@testable import Tasks
+
+final class FeatureCacheTests: DirectoryTestCase {
+    private struct Copy: Equatable {
+        var inputIDs: [Int32]
+        var tokenTypeIDs: [Int32]
+        var label: Float?
+        var line: Int
+    }
+
+    private var cacheDirectory: URL { directory.appendingPathComponent("cache/features") }
+
+    private func cache(
+        moreTokens: [String] = [], lowercase: Bool = true, maxSequenceLength: Int = 16
+    ) throws -> FeatureCache {
+        FeatureCache(
+            directory: cacheDirectory,
+            tokenizer: try TestData.tokenizer(moreTokens: moreTokens, lowercase: lowercase),
+            maxSequenceLength: maxSequenceLength)
+    }
+
+    private func cacheFiles() throws -> [URL] {
+        try FileManager.default.contentsOfDirectory(at: cacheDirectory, includingPropertiesForKeys: nil)
+    }
+
+    private func copies(of features: FeatureSet) -> [Copy] {
+        (0..<features.count).map { index in
+            features.withExample(at: index) { example in
+                let first = example.firstSegmentLength
+                return Copy(
+                    inputIDs: Array(example.inputIDs),
+                    tokenTypeIDs: (0..<example.inputIDs.count).map { $0 < first ? 0 : 1 },
+                    label: example.label, line: example.line)
+            }
+        }
+    }
+
+    private func directly(_ task: TaskDefinition, _ file: DataFile, _ cache: FeatureCache) throws -> [Copy] {
+        try task.examples(in: file, dataDirectory: directory).examples.map { example in
+            let encoding = cache.tokenizer.encode(
+                example.first, pair: example.second, maxLength: cache.maxSequenceLength)
+            return Copy(
+                inputIDs: encoding.inputIDs, tokenTypeIDs: encoding.tokenTypeIDs, label: example.label,
+                line: example.line)
+        }
+    }
+
+    /// A training file of more rows than are encoded between two writes, every tenth of them damaged.
+    private func writeQQP(rows: Int) throws {
+        var text = "id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate\n"
+        for row in 0..<rows {
+            let words = String(repeating: " the cat", count: row % 7)
+            text += row % 10 == 9 ? "damaged\n" : "\(row)\t1\t2\tA dog \(row)\(words).\tA\(words) sleeps.\t\(row % 2)\n"
+        }
+        try write(text, to: "QQP/train.tsv")
+    }
+
+    private func writeRTE(to path: String = "RTE/train.tsv") throws {
+        let rows = "0\tThe cat sleeps.\tA cat\tentailment\n1\tA dog.\t\tnot_entailment\n"
+        try write("index\tsentence1\tsentence2\tlabel\n" + rows, to: path)
+    }
+
+    // MARK: Contents
+
+    func testTheMappedExamplesAreThoseOfADirectEncoding() throws {
+        let task = try GLUE.task(named: "qqp"), cache = try cache()
+        try writeQQP(rows: 20_000)
+        let expected = try directly(task, task.train, cache)
+        let built = try cache.features(of: task, in: task.train, dataDirectory: directory)
+        XCTAssertEqual(built.origin, .built)
+        XCTAssertEqual(built.count, 18_000)
+        XCTAssertEqual(built.skippedRows, 2_000)
+        XCTAssertTrue(built.hasLabels)
+        XCTAssertEqual(copies(of: built), expected)
+        let cached = try cache.features(of: task, in: task.train, dataDirectory: directory)
+        XCTAssertEqual(cached.origin, .cached)
+        XCTAssertEqual(copies(of: cached), expected)
+        XCTAssertEqual((0..<cached.count).map { cached.length(at: $0) }, expected.map(\.inputIDs.count))
+        XCTAssertEqual((0..<cached.count).map { cached.label(at: $0) }, expected.map(\.label))
+        XCTAssertEqual(cached.tokenCount, expected.reduce(0) { $0 + $1.inputIDs.count })
+    }
+
+    func testEveryBuildGivesTheSameBytes() throws {
+        let task = try GLUE.task(named: "qqp"), cache = try cache()
+        try writeQQP(rows: 20_000)
+        _ = try cache.features(of: task, in: task.train, dataDirectory: directory)
+        let first = try Data(contentsOf: XCTUnwrap(cacheFiles().first))
+        _ = try cache.features(of: task, in: task.train, dataDirectory: directory, overwrite: true)
+        XCTAssertEqual(try Data(contentsOf: XCTUnwrap(cacheFiles().first)), first)
+    }
+
+    func testATestFileHasNoLabelsAndASingleTextHasOneSegment() throws {
+        try write("index\tsentence\n0\tThe cat sleeps.\n1\t\n", to: "CoLA/test.tsv")
+        let task = try GLUE.task(named: "cola")
+        let features = try cache().features(of: task, in: task.test[0], dataDirectory: directory)
+        XCTAssertFalse(features.hasLabels)
+        XCTAssertNil(features.label(at: 1))
+        features.withExample(at: 0) { example in
+            XCTAssertNil(example.label)
+            XCTAssertEqual(example.firstSegmentLength, example.inputIDs.count)
+            XCTAssertEqual(example.line, 2)
+        }
+    }
+
+    func testAScoreKeepsItsFraction() throws {
+        try write("sentence1\tsentence2\tscore\na\tb\t3.8\na\tb\t0\n", to: "STS-B/train.tsv")
+        let task = try GLUE.task(named: "sts-b")
+        let features = try cache().features(of: task, in: task.train, dataDirectory: directory)
+        XCTAssertEqual([features.label(at: 0), features.label(at: 1)], [3.8, 0])
+    }
+
+    // MARK: Key
+
+    func testWhatTheFeaturesDoNotDependOnSharesAFile() throws {
+        try writeRTE()
+        try writeRTE(to: "Other/copy.tsv")
+        var renamed = try GLUE.task(named: "rte")
+        let task = renamed
+        renamed.name = "my-rte"
+        renamed.train.name = "my-rte"
+        renamed.train.paths = ["Other/copy.tsv"]
+        let cache = try cache()
+        XCTAssertEqual(try cache.features(of: task, in: task.train, dataDirectory: directory).origin, .built)
+        for other in [task, renamed] {
+            XCTAssertEqual(try cache.features(of: other, in: other.train, dataDirectory: directory).origin, .cached)
+        }
+        XCTAssertEqual(try cacheFiles().count, 1)
+    }
+
+    func testEverythingTheFeaturesDependOnHasAFileOfItsOwn() throws {
+        try writeRTE()
+        let task = try GLUE.task(named: "rte")
+        let reversed = try GLUE.task(
+            for: TaskHead(name: "rte", output: .classification(labels: ["not_entailment", "entailment"])))
+        var swapped = task
+        swapped.train.columns = .named(first: "sentence2", second: "sentence1", label: "label")
+        var unlabelled = task
+        unlabelled.train.columns = .named(first: "sentence1", second: "sentence2")
+        let variants: [(FeatureCache, TaskDefinition)] = [
+            (try cache(), task), (try cache(), reversed), (try cache(), swapped), (try cache(), unlabelled),
+            (try cache(moreTokens: ["sleeps"]), task), (try cache(lowercase: false), task),
+            (try cache(maxSequenceLength: 8), task),
+        ]
+        for (index, (cache, task)) in variants.enumerated() {
+            let features = try cache.features(of: task, in: task.train, dataDirectory: directory)
+            XCTAssertEqual(features.origin, .built)
+            XCTAssertEqual(try cacheFiles().count, index + 1)
+            XCTAssertEqual(copies(of: features), try directly(task, task.train, cache))
+        }
+        try write("index\tsentence1\tsentence2\tlabel\n0\tA dog.\tA cat\tentailment\n", to: "RTE/train.tsv")
+        XCTAssertEqual(try cache().features(of: task, in: task.train, dataDirectory: directory).origin, .built)
+        XCTAssertEqual(try cacheFiles().count, variants.count + 1)
+    }
+
+    // MARK: Files
+
+    func testOverwritingBuildsTheFileAnewAndLeavesOpenSetsAlone() throws {
+        func fileNumber() throws -> Int? {
+            let path = try XCTUnwrap(cacheFiles().first).path
+            return try FileManager.default.attributesOfItem(atPath: path)[.systemFileNumber] as? Int
+        }
+        try writeRTE()
+        let task = try GLUE.task(named: "rte"), cache = try cache()
+        let old = try cache.features(of: task, in: task.train, dataDirectory: directory)
+        let before = try fileNumber()
+        _ = try cache.features(of: task, in: task.train, dataDirectory: directory)
+        XCTAssertEqual(try fileNumber(), before)
+        let new = try cache.features(of: task, in: task.train, dataDirectory: directory, overwrite: true)
+        XCTAssertNotEqual(try fileNumber(), before)
+        XCTAssertEqual(new.origin, .built)
+        XCTAssertEqual(copies(of: new), copies(of: old))
+        XCTAssertEqual(try cacheFiles().count, 1)
+    }
+
+    func testManyMayBuildTheSameFileAtOnce() throws {
+        try writeQQP(rows: 3_000)
+        let task = try GLUE.task(named: "qqp"), cache = try cache(), data = directory
+        let expected = try directly(task, task.train, cache)
+        let sets = ConcurrentResults<FeatureSet>(count: 8)
+        DispatchQueue.concurrentPerform(iterations: 8) { index in
+            sets.store(
+                Result {
+                    try cache.features(of: task, in: task.train, dataDirectory: data, overwrite: index % 2 == 0)
+                }, at: index)
+        }
+        for result in sets.all { XCTAssertEqual(copies(of: try result.get()), expected) }
+        XCTAssertEqual(try cacheFiles().map(\.pathExtension), ["features"])
+    }
+
+    func testADamagedFileIsBuiltAnew() throws {
+        try writeRTE()
+        let task = try GLUE.task(named: "rte"), cache = try cache()
+        let expected = copies(of: try cache.features(of: task, in: task.train, dataDirectory: directory))
+        let file = try XCTUnwrap(cacheFiles().first)
+        let good = try Data(contentsOf: file)
+        var damaged = (0..<good.count).map { index in
+            var bytes = good
+            bytes[index] ^= 0x10
+            return bytes
+        }
+        damaged += (0..<good.count).map { good.prefix($0) }
+        damaged += [good + [0], good + good, Data(repeating: 0, count: good.count), Data(repeating: 255, count: 4096)]
+        for bytes in damaged {
+            try bytes.write(to: file)
+            let features = try cache.features(of: task, in: task.train, dataDirectory: directory)
+            guard case .rebuilt = features.origin else { return XCTFail("\(bytes as NSData) was taken for whole") }
+            XCTAssertEqual(copies(of: features), expected)
+            XCTAssertEqual(try Data(contentsOf: file), good)
+        }
+    }
+
+    func testAFileWithARightChecksumAndWrongNumbersIsBuiltAnew() throws {
+        try writeRTE()
+        let task = try GLUE.task(named: "rte"), cache = try cache()
+        _ = try cache.features(of: task, in: task.train, dataDirectory: directory)
+        let file = try XCTUnwrap(cacheFiles().first)
+        let good = try Data(contentsOf: file)
+        // The words of the counts, and those of the first record.
+        for word in Array(7..<11) + [12, 14] {
+            for value: UInt64 in [.max, 1 << 62, 1 << 40, UInt64(good.count)] {
+                var bytes = [UInt8](good)
+                bytes.withUnsafeMutableBytes { raw in
+                    raw.storeBytes(of: value, toByteOffset: word * 8, as: UInt64.self)
+                    let checksum = FeatureFile.checksum(UnsafeRawBufferPointer(raw))
+                    raw.storeBytes(of: checksum, toByteOffset: 0, as: UInt64.self)
+                }
+                try Data(bytes).write(to: file)
+                let features = try cache.features(of: task, in: task.train, dataDirectory: directory)
+                // The number of rows left out is only reported: the file has nothing to hold it against.
+                if word == 10, value == UInt64(good.count) { continue }
+                guard case .rebuilt = features.origin else { return XCTFail("word \(word) as \(value) was believed") }
+            }
+        }
+    }
+
+    func testACacheThatCannotBeWrittenIsAnError() throws {
+        try writeRTE()
+        try write("", to: "cache")
+        let task = try GLUE.task(named: "rte")
+        XCTAssertEqual(
+            message { try cache().features(of: task, in: task.train, dataDirectory: directory) },
+            "cannot write the feature cache <data>/cache/features: Not a directory. Choose a cache directory that can "
+                + "be written.")
+    }
+
+    func testADirectoryInACacheFilesPlaceIsAnErrorAndLeavesNothingBehind() throws {
+        try writeRTE()
+        let task = try GLUE.task(named: "rte"), cache = try cache()
+        _ = try cache.features(of: task, in: task.train, dataDirectory: directory)
+        let file = try XCTUnwrap(cacheFiles().first)
+        try FileManager.default.removeItem(at: file)
+        try FileManager.default.createDirectory(at: file, withIntermediateDirectories: false)
+        let text = message { try cache.features(of: task, in: task.train, dataDirectory: directory) }
+        XCTAssertTrue(text.contains(": Is a directory. "), text)
+        XCTAssertEqual(try cacheFiles().map(\.lastPathComponent), [file.lastPathComponent])
+    }
+
+    func testAnErrorInTheDataIsTheFirstOneAndLeavesNothingBehind() throws {
+        var text = "sentence\tlabel\n" + String(repeating: "a cat\t1\n", count: 5_000)
+        text += "a dog\tbad\n" + String(repeating: "a cat\tworse\n", count: 5_000)
+        try write(text, to: "SST-2/train.tsv")
+        let task = try GLUE.task(named: "sst-2")
+        XCTAssertEqual(
+            message { try cache().features(of: task, in: task.train, dataDirectory: directory) },
+            "<data>/SST-2/train.tsv:5002: unknown label \"bad\"; the labels are 0, 1.")
+        XCTAssertEqual(try cacheFiles(), [])
+    }
+}
+
+/// Results that several threads store, each at its own index.
+private final class ConcurrentResults<Value: Sendable>: Sendable {
+    private let results: Mutex<[Result<Value, any Error>?]>
+
+    init(count: Int) {
+        results = Mutex(Array(repeating: nil, count: count))
+    }
+
+    func store(_ result: Result<Value, any Error>, at index: Int) {
+        results.withLock { $0[index] = result }
+    }
+
+    var all: [Result<Value, any Error>] { results.withLock { $0 }.compactMap { $0 } }
+}
