@@ -38,7 +38,7 @@ let package = Package(
             ],
             linkerSettings: [
                 .unsafeFlags(["-L" + libtorch + "/lib", "-Xlinker", "-rpath", "-Xlinker", libtorch + "/lib"]),
-                .linkedLibrary("torch"), .linkedLibrary("torch_cpu"), .linkedLibrary("c10"),
+                .linkedLibrary("torch_cpu"), .linkedLibrary("c10"),
             ]),
         .target(name: "Torch", dependencies: ["CTorch"], swiftSettings: swift),
         .target(name: "Tokenization", swiftSettings: swift),
@@ -55,8 +55,10 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swift),
-        .testTarget(name: "TorchTests", dependencies: ["Torch"], swiftSettings: swift),
-        .testTarget(name: "TokenizationTests", dependencies: ["Tokenization"], swiftSettings: swift),
+        .testTarget(
+            name: "TorchTests", dependencies: ["Torch"], exclude: ["Files/Fixtures"], swiftSettings: swift),
+        .testTarget(
+            name: "TokenizationTests", dependencies: ["Tokenization"], exclude: ["Fixtures"], swiftSettings: swift),
         .testTarget(name: "TasksTests", dependencies: ["Tasks"], swiftSettings: swift),
         .testTarget(name: "CAMTLTests", dependencies: ["CAMTL", "Training"], swiftSettings: swift),
         .testTarget(name: "TrainingTests", dependencies: ["Training"], swiftSettings: swift),

@@ -33,7 +33,10 @@ extension Tensor {
 }
 
 public func concatenated(_ tensors: [Tensor], dimension: Int) throws -> Tensor {
-    try Tensor(ct_concatenate(tensors.map(\.handle), tensors.count, Int64(dimension)))
+    // An array may be released after its last use in Swift; the handles in C need it until the end.
+    try withExtendedLifetime(tensors) {
+        try Tensor(ct_concatenate(tensors.map(\.handle), tensors.count, Int64(dimension)))
+    }
 }
 
 // MARK: - Arithmetic, with broadcasting

@@ -76,7 +76,8 @@ public final class Trainer {
             epoch += 1
         }
         return TrainingSummary(
-            steps: step, seconds: (ContinuousClock.now - start).seconds, usage: usage, highestScores: evaluations)
+            steps: step, seconds: (ContinuousClock.now - start).seconds, usage: usage,
+            highestScores: settings.reproducesOriginal ? evaluations : [])
     }
 
     /// Adds the gradient of the next batch.

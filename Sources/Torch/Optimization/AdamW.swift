@@ -67,12 +67,15 @@ public final class AdamW {
             let states = indices.compactMap { slots[$0].state }
             // The kernel divides √v by √(1 - β₂ᵗ) and then adds its epsilon: divided by the same, ours is the original's.
             let correction = (1 - pow(beta2, Double(step))).squareRoot()
-            try Tensor.check(
-                ct_fused_adam(
-                    indices.map { slots[$0].parameter.wrappedValue.handle },
-                    indices.compactMap { gradients[$0]?.handle },
-                    states.map(\.firstMoment.handle), states.map(\.secondMoment.handle),
-                    indices.count, Int64(step), rate, beta1, beta2, epsilon / correction))
+            // A collection may be released after its last use in Swift; the handles in C need these until the end.
+            try withExtendedLifetime((states, gradients)) {
+                try Tensor.check(
+                    ct_fused_adam(
+                        indices.map { slots[$0].parameter.wrappedValue.handle },
+                        indices.compactMap { gradients[$0]?.handle },
+                        states.map(\.firstMoment.handle), states.map(\.secondMoment.handle),
+                        indices.count, Int64(step), rate, beta1, beta2, epsilon / correction))
+            }
         }
         try decay(gradients.keys.sorted(), rate: rate)
     }

@@ -1,0 +1,56 @@
+# camtl's commands; `make help` lists them. Each does all the set-up it needs: the first run fetches libtorch and a
+# small pretrained encoder into a cache (see Scripts/setup.py), later runs and other clones need no network for that.
+
+# Building and testing share their flags, so that neither compiles again what the other has compiled. Without
+# -enable-testing a release build would refuse the tests' `@testable import`.
+SWIFT_FLAGS := -c release -Xswiftc -enable-testing
+
+PROGRAM := $(CURDIR)/.build/release/camtl
+ENCODER := $(CURDIR)/.pretrained/minilm
+
+# The demo: train the adaptive encoder on a small sample of every task, then evaluate it.
+DEMO_OUTPUT := output/demo
+DEMO_FLAGS := \
+	--model_name_or_path .pretrained/minilm \
+	--encoder_type ca-mtl-base \
+	--data_dir Examples/glue_sample \
+	--output_dir $(DEMO_OUTPUT) \
+	--overwrite_output_dir \
+	--do_train \
+	--do_eval \
+	--max_seq_length 64
+
+# A libtorch of the user's own; the linker needs its absolute path.
+ifneq ($(LIBTORCH_DIR),)
+export LIBTORCH_DIR := $(abspath $(LIBTORCH_DIR))
+endif
+
+.PHONY: help setup build demo test clean
+
+help:
+	@echo 'make demo   set up, build, then train and evaluate on the sample data'
+	@echo 'make test   set up, build and run all tests'
+	@echo 'make build  set up and build the program, .build/release/camtl'
+	@echo 'make setup  fetch libtorch and the pretrained encoder into the cache, if it lacks them'
+	@echo 'make clean  remove what was built here; the cache stays'
+
+setup:
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 8))' 2>/dev/null || \
+	    { echo 'camtl: python3 is missing or too old: install Python 3.8 or newer, with pip.' >&2; exit 1; }
+	@python3 Scripts/setup.py
+
+build: setup
+	swift build $(SWIFT_FLAGS)
+
+demo: build
+	$(PROGRAM) $(DEMO_FLAGS)
+
+# Testable imports are what -enable-testing is for; asking for them a second time would change the flags.
+# Swift Testing is off because it would close the output with a count of its own, of no tests.
+test: build
+	python3 Tests/SetupTests.py
+	CAMTL_PROGRAM='$(PROGRAM)' CAMTL_PRETRAINED='$(ENCODER)' \
+	    swift test $(SWIFT_FLAGS) --disable-testable-imports --disable-swift-testing
+
+clean:
+	rm -rf .build .libtorch .pretrained/minilm

@@ -1,0 +1,1 @@
+"""Generators of the invented sample of the GLUE tasks, one module per task."""

