@@ -52,10 +52,6 @@ CTTensor ct_mean(CTTensor source) {
     return tensor([&] { return source->value.mean(); });
 }
 
-CTTensor ct_argmax(CTTensor source, int64_t dimension) {
-    return tensor([&] { return source->value.argmax(dimension); });
-}
-
 bool ct_copy_from(CTTensor target, CTTensor source) {
     return action([&] {
         at::NoGradGuard guard;
@@ -97,10 +93,6 @@ CTTensor ct_softmax(CTTensor source, int64_t dimension) {
     return tensor([&] { return at::softmax(source->value, dimension); });
 }
 
-CTTensor ct_dropout(CTTensor source, double probability) {
-    return tensor([&] { return at::dropout(source->value, probability, /*train=*/true); });
-}
-
 CTTensor ct_cross_entropy(CTTensor logits, CTTensor classes) {
     return tensor([&] { return at::cross_entropy_loss(logits->value, classes->value); });
 }
@@ -109,14 +101,14 @@ CTTensor ct_mse_loss(CTTensor values, CTTensor targets) {
     return tensor([&] { return at::mse_loss(values->value, targets->value); });
 }
 
-CTTensor ct_attention(CTTensor query, CTTensor key, CTTensor value, CTTensor bias, double dropout) {
+CTTensor ct_attention(CTTensor query, CTTensor key, CTTensor value, CTTensor bias, double probability) {
     return tensor([&] {
         // The scale goes into the queries: l·d products instead of l·l.
         const double scale = 1.0 / std::sqrt(static_cast<double>(query->value.size(-1)));
         at::Tensor scores = at::matmul(query->value * scale, key->value.transpose(-2, -1));
         if (bias) scores = scores.add_(bias->value);
         at::Tensor weights = at::softmax(scores, -1);
-        if (dropout > 0) weights = at::dropout(weights, dropout, /*train=*/true);
+        if (probability > 0) weights = dropout(weights, probability);
         return at::matmul(weights, value->value);
     });
 }

@@ -16,6 +16,9 @@ namespace ctorch {
 
 void setLastError(const char *text);
 
+/// Zeroes elements with `probability` and scales the others by 1 / (1 - probability).
+at::Tensor dropout(const at::Tensor &source, double probability);
+
 inline CTTensor wrap(at::Tensor tensor) { return new CTTensorImpl{std::move(tensor)}; }
 
 inline at::OptionalTensorRef optional(CTTensor tensor) {

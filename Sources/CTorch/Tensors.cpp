@@ -25,35 +25,11 @@ void ct_set_thread_count(int32_t count) { at::set_num_threads(count); }
 
 int32_t ct_thread_count(void) { return at::get_num_threads(); }
 
-bool ct_seed(uint64_t seed) {
-    return action([&] { torch::manual_seed(seed); });
-}
-
-CTTensor ct_random_state(void) {
-    return tensor([&] {
-        at::Generator generator = at::detail::getDefaultCPUGenerator();
-        std::lock_guard<std::mutex> lock(generator.mutex());
-        return generator.get_state();
-    });
-}
-
-bool ct_set_random_state(CTTensor state) {
-    return action([&] {
-        at::Generator generator = at::detail::getDefaultCPUGenerator();
-        std::lock_guard<std::mutex> lock(generator.mutex());
-        generator.set_state(state->value);
-    });
-}
-
 bool ct_grad_enabled(void) { return at::GradMode::is_enabled(); }
 
 void ct_set_grad_enabled(bool enabled) { at::GradMode::set_enabled(enabled); }
 
 void ct_release(CTTensor tensor) { delete tensor; }
-
-CTTensor ct_empty(const int64_t *shape, size_t rank, int32_t dtype, int32_t device, int32_t index) {
-    return tensor([&] { return torch::empty(sizes(shape, rank), options(dtype, device, index)); });
-}
 
 CTTensor ct_full(
     const int64_t *shape, size_t rank, double value, int32_t dtype, int32_t device, int32_t index) {

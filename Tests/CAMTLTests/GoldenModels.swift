@@ -172,11 +172,11 @@ struct GoldenBatch {
         case toTokens
     }
 
-    /// The positions kept of each row. One in which nothing may be attended to keeps them all: what softmax makes of it depends on
-    /// their number.
+    /// The positions kept of each row. One in which nothing may be attended to keeps them all, as what softmax makes of
+    /// it depends on their number.
     func lengths(_ cut: Cut) -> [Int] {
-        let needed = (0..<count).map { row in
-            (isVisible[row * length..<(row + 1) * length].lastIndex(of: true) ?? (row + 1) * length - 1) + 1 - row * length
+        let needed = isVisible.chunks(count).map { row in
+            row.lastIndex(of: true).map { $0 + 1 - row.startIndex } ?? length
         }
         return switch cut {
         case .none: needed.map { _ in length }
@@ -185,7 +185,8 @@ struct GoldenBatch {
         }
     }
 
-    /// Where the kept positions stand among all: what a model computes for its n-th token, the original did for the n-th of these.
+    /// Where the kept positions stand among all: what a model computes for its n-th token, the original did for the
+    /// n-th of these.
     func positions(_ cut: Cut) -> [Int] {
         lengths(cut).enumerated().flatMap { row, count in (0..<count).map { row * length + $0 } }
     }

@@ -1,27 +1,50 @@
+import Torch
 import XCTest
 
 /// One pass over a mixed batch computes what the original computes, and so do its gradients.
 final class GoldenPassTests: ComputingTestCase {
-    /// The original pads every batch to the maximum length; here that is one way among others to lay it out. On pad positions, too,
-    /// each module computes what the original's does.
+    // The original pads every batch to the maximum length. On pad positions, too, each module computes what its does.
+
     func testEveryModuleComputesWhatTheOriginalsDoes() throws {
-        try forEachRun(cut: .none) { try $0.compareActivations() }
+        try forEachRun(.float32, cut: .none) { try $0.compareActivations() }
+    }
+
+    func testEveryModuleComputesWhatTheOriginalsDoesInFloat64() throws {
+        try forEachRun(.float64, cut: .none) { try $0.compareActivations() }
     }
 
     func testOutputsAreTheOriginals() throws {
-        try forEachRun(cut: .none) { try $0.compareOutputs() }
+        try forEachRun(.float32, cut: .none) { try $0.compareOutputs() }
+    }
+
+    func testOutputsAreTheOriginalsInFloat64() throws {
+        try forEachRun(.float64, cut: .none) { try $0.compareOutputs() }
     }
 
     func testGradientsAreTheOriginals() throws {
-        try forEachRun(cut: .none) { try $0.compareGradients() }
+        try forEachRun(.float32, cut: .none) { try $0.compareGradients() }
     }
 
+    func testGradientsAreTheOriginalsInFloat64() throws {
+        try forEachRun(.float64, cut: .none) { try $0.compareGradients() }
+    }
+
+    // Here that is only one way to lay out a batch. The others give the same on all positions that they have.
+
     func testBatchPaddedToItsLongestSequenceGivesTheSame() throws {
-        try forEachRun(cut: .toLongest, compareAll)
+        try forEachRun(.float32, cut: .toLongest, compareAll)
+    }
+
+    func testBatchPaddedToItsLongestSequenceGivesTheSameInFloat64() throws {
+        try forEachRun(.float64, cut: .toLongest, compareAll)
     }
 
     func testSequencesWithoutPaddingGiveTheSame() throws {
-        try forEachRun(cut: .toTokens, compareAll)
+        try forEachRun(.float32, cut: .toTokens, compareAll)
+    }
+
+    func testSequencesWithoutPaddingGiveTheSameInFloat64() throws {
+        try forEachRun(.float64, cut: .toTokens, compareAll)
     }
 
     private func compareAll(_ pass: ForwardPass) throws {
@@ -30,8 +53,10 @@ final class GoldenPassTests: ComputingTestCase {
         try pass.compareGradients()
     }
 
-    private func forEachRun(cut: GoldenBatch.Cut, _ body: (ForwardPass) throws -> Void) throws {
+    private func forEachRun(_ dtype: DType, cut: GoldenBatch.Cut, _ body: (ForwardPass) throws -> Void) throws {
         let models = try TinyModels.read()
-        try GoldenFiles.forEach(models.runs) { try body(ForwardPass($0, of: models, cut: cut)) }
+        try GoldenFiles.forEach(models.runs.filter { $0.dtype == dtype }) {
+            try body(ForwardPass($0, of: models, cut: cut))
+        }
     }
 }

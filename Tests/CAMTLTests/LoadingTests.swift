@@ -29,7 +29,8 @@ final class LoadingTests: ComputingTestCase {
     /// As the first checkpoints of BERT for PyTorch have them.
     func testReadsGammaAndBeta() throws {
         try assertReadsPretrained {
-            $0.replacing("LayerNorm.weight", with: "LayerNorm.gamma").replacing("LayerNorm.bias", with: "LayerNorm.beta")
+            $0.replacing("LayerNorm.weight", with: "LayerNorm.gamma")
+                .replacing("LayerNorm.bias", with: "LayerNorm.beta")
         }
     }
 
@@ -96,7 +97,8 @@ final class LoadingTests: ComputingTestCase {
         try write(tensors)
         assertRefuses(
             isComplete: false,
-            "1 tensors don't fit the model: bert.embeddings.LayerNorm.weight holds int64 and not floating-point numbers")
+            "1 tensors don't fit the model: bert.embeddings.LayerNorm.weight holds int64 "
+                + "and not floating-point numbers")
     }
 
     func testRefusesAFolderWithoutACheckpoint() throws {

@@ -27,18 +27,14 @@ const char *ct_version(void);
 
 void ct_set_thread_count(int32_t count);
 int32_t ct_thread_count(void);
-/// Seeds the default random stream of every device: the one that dropout draws from.
+/// Seeds the random streams that dropout draws from, on every device.
 bool ct_seed(uint64_t seed);
-/// The default CPU stream's state, as a tensor of bytes.
-CTTensor ct_random_state(void);
-bool ct_set_random_state(CTTensor state);
 bool ct_grad_enabled(void);
 void ct_set_grad_enabled(bool enabled);
 
 // Creation and access.
 
 void ct_release(CTTensor tensor);
-CTTensor ct_empty(const int64_t *shape, size_t rank, int32_t dtype, int32_t device, int32_t device_index);
 CTTensor ct_full(const int64_t *shape, size_t rank, double value, int32_t dtype, int32_t device, int32_t device_index);
 /// Copies `bytes` (row-major) into a new CPU tensor.
 CTTensor ct_from_bytes(const void *bytes, size_t byte_count, const int64_t *shape, size_t rank, int32_t dtype);
@@ -87,7 +83,6 @@ CTTensor ct_tanh(CTTensor tensor);
 CTTensor ct_sum(CTTensor tensor);
 CTTensor ct_sum_dimension(CTTensor tensor, int64_t dimension, bool keep);
 CTTensor ct_mean(CTTensor tensor);
-CTTensor ct_argmax(CTTensor tensor, int64_t dimension);
 /// In place, outside of automatic differentiation.
 bool ct_copy_from(CTTensor tensor, CTTensor source);
 bool ct_multiply_in_place(CTTensor tensor, double scalar);
@@ -104,6 +99,7 @@ CTTensor ct_layer_norm(CTTensor tensor, CTTensor weight, CTTensor bias, double e
 CTTensor ct_gelu(CTTensor tensor);
 CTTensor ct_relu(CTTensor tensor);
 CTTensor ct_softmax(CTTensor tensor, int64_t dimension);
+/// The mask depends on the seed and on what has been drawn since, not on the number of threads.
 CTTensor ct_dropout(CTTensor tensor, double probability);
 /// Mean cross entropy of logits [n, k] and class indices [n].
 CTTensor ct_cross_entropy(CTTensor logits, CTTensor classes);

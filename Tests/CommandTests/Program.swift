@@ -1,0 +1,96 @@
+import Foundation
+import XCTest
+
+/// The built command.
+enum Program {
+    private static let packageRoot = URL(fileURLWithPath: #filePath).resolvingSymlinksInPath()
+        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+
+    struct NotThere: Error, CustomStringConvertible {
+        let path: String
+        var description: String { "CAMTL_PROGRAM is \(path), and there is no such program" }
+    }
+
+    /// `CAMTL_PROGRAM`, or what `make build` leaves. Without either, the test is skipped.
+    static func url() throws -> URL {
+        if let path = ProcessInfo.processInfo.environment["CAMTL_PROGRAM"] {
+            guard FileManager.default.isExecutableFile(atPath: path) else { throw NotThere(path: path) }
+            return URL(fileURLWithPath: path)
+        }
+        let built = packageRoot.appendingPathComponent(".build/release/camtl")
+        guard FileManager.default.isExecutableFile(atPath: built.path) else {
+            throw XCTSkip("needs the built program: run `make build`, or set CAMTL_PROGRAM to one")
+        }
+        return built
+    }
+}
+
+/// How a run of the program ended, and what it said.
+struct Outcome {
+    let status: Int32
+    /// Whether a signal ended it: a crash.
+    let wasKilled: Bool
+    let output: Data
+    /// Standard error.
+    let messages: String
+
+    var text: String { String(decoding: output, as: UTF8.self) }
+    var lines: [Substring] { text.split(separator: "\n") }
+}
+
+/// A run of the program that has been started. Its streams are files, which no amount of output can block.
+final class RunningProgram {
+    private let process = Process()
+    private let exited = DispatchSemaphore(value: 0)
+    private let output: URL
+    private let messages: URL
+
+    struct TookTooLong: Error, CustomStringConvertible {
+        let arguments: [String]
+        var description: String { "camtl \(arguments.joined(separator: " ")): still running, and ended by the test" }
+    }
+
+    /// - Parameters:
+    ///   - folder: where the program runs.
+    ///   - streams: a folder for what it reads and writes on its standard streams.
+    ///   - environment: added to the test's own, less what would lead to the user's caches.
+    init(
+        _ arguments: [String], in folder: URL, streams: URL, input: Data = Data(), environment: [String: String]
+    ) throws {
+        let name = UUID().uuidString
+        func stream(_ suffix: String, _ contents: Data) throws -> URL {
+            let url = streams.appendingPathComponent("\(name).\(suffix)")
+            try contents.write(to: url)
+            return url
+        }
+        output = try stream("out", Data())
+        messages = try stream("err", Data())
+        process.executableURL = try Program.url()
+        process.arguments = arguments
+        process.currentDirectoryURL = folder
+        process.environment = ProcessInfo.processInfo.environment
+            .filter { !$0.key.hasPrefix("CAMTL_") && !$0.key.hasPrefix("HF_") }
+            .merging(["HOME": folder.path, "OMP_NUM_THREADS": "1"]) { $1 }
+            .merging(environment) { $1 }
+        process.standardInput = try FileHandle(forReadingFrom: stream("in", input))
+        process.standardOutput = try FileHandle(forWritingTo: output)
+        process.standardError = try FileHandle(forWritingTo: messages)
+        process.terminationHandler = { [exited] _ in exited.signal() }
+        try process.run()
+    }
+
+    deinit {
+        if process.isRunning { kill(process.processIdentifier, SIGKILL) }
+    }
+
+    /// Waits for its end, for two minutes at most.
+    func finish() throws -> Outcome {
+        guard exited.wait(timeout: .now() + 120) == .success else {
+            throw TookTooLong(arguments: process.arguments ?? [])
+        }
+        return Outcome(
+            status: process.terminationStatus, wasKilled: process.terminationReason == .uncaughtSignal,
+            output: try Data(contentsOf: output),
+            messages: String(decoding: try Data(contentsOf: messages), as: UTF8.self))
+    }
+}
