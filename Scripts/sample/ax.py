@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
-from .drawing import SEED, article, write_table
+from .drawing import SEED, Example, article, write_table
 from .words import FIRST_NAMES, TOWNS
 
 ANIMALS = ["horse", "heron", "beetle", "badger", "otter"]
@@ -31,8 +32,8 @@ def _pairs(rng: random.Random) -> list[tuple[str, str]]:
     ]
 
 
-def write(folder):
-    """Writes AX/diagnostic.tsv: forty rows without labels."""
+def write(folder: Path) -> dict[str, list[Example]]:
+    """Writes AX/diagnostic.tsv: forty rows without labels, of which there are no splits to return."""
     rng = random.Random(f"{SEED} AX")
     pairs = [pair for _ in range(2) for pair in _pairs(rng)]
     rows = [row for pair in pairs for row in (pair, pair[::-1])]

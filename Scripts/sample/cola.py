@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 from .drawing import Example, Split, article, draw_splits, sentence, write_table
 from .words import FIRST_NAMES, MEN, WOMEN
@@ -190,7 +191,7 @@ def _scene(rng: random.Random) -> list[Example]:
     return [Example((bad,), "0")]
 
 
-def write(folder):
+def write(folder: Path) -> dict[str, list[Example]]:
     """Writes CoLA's three files; train and dev have no header, as in GLUE."""
     drawn = draw_splits("CoLA", [Split("test", 60, _scene), Split("dev", 150, _scene), Split("train", 800, _scene)])
     for name in ("train", "dev"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 from typing import Callable
 
 from .drawing import Example, Scene, Split, draw_splits, sentence, write_table
@@ -18,17 +19,15 @@ def _scene_of(genres: dict[str, list[Callable[[random.Random], Situation]]]) -> 
     return scene
 
 
-def write(folder):
+def write(folder: Path) -> dict[str, list[Example]]:
     """Writes MNLI's five files; the parse columns, which the sample has no use for, hold "n/a"."""
     matched, mismatched = _scene_of(MATCHED), _scene_of(MISMATCHED)
     drawn = draw_splits("MNLI", [
-        Split("test_matched", 60, matched), Split("test_mismatched", 60, mismatched), Split("dev_matched",
-        150, matched),
-        Split("dev_mismatched", 150, mismatched), Split("train", 699, matched),
+        Split("test_matched", 60, matched), Split("test_mismatched", 60, mismatched),
+        Split("dev_matched", 150, matched), Split("dev_mismatched", 150, mismatched), Split("train", 699, matched),
     ])
     head = ("index", "promptID", "pairID", "genre", "sentence1_binary_parse", "sentence2_binary_parse",
-    "sentence1_parse",
-            "sentence2_parse", "sentence1", "sentence2")
+            "sentence1_parse", "sentence2_parse", "sentence1", "sentence2")
     prompt = 1000
     for name, rows in drawn.items():
         judges = 0 if name.startswith("test") else 1 if name == "train" else 5

@@ -165,7 +165,7 @@ def _report(rng: random.Random) -> Situation:
 def _inn(rng: random.Random) -> Situation:
     inn = rng.choice(["Blue Anchor", "Old Mill", "Golden Pear", "Three Herons", "Stone Bridge"])
     town, dish = rng.choice(TOWNS), rng.choice(["grilled trout", "onion pie", "roast duck", "mushroom soup",
-    "lamb stew"])
+                                                "lamb stew"])
     rooms, season = rng.randrange(6, 40), rng.choice(["summer", "spring", "autumn"])
     return (
         f"In {town}, the {inn} has {rooms} simple rooms with a view of the water, but most guests come in {season} "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 from .drawing import Example, Split, draw_splits, other, sentence, write_table
 from .words import COMPANIES, FIRST_NAMES, LAST_NAMES, MONTHS, TOWNS, WEEKDAYS
@@ -85,9 +86,9 @@ def _results(rng: random.Random) -> tuple[str, list[str], list[str]]:
     return (
         f"Sales at {company} rose {share} percent in {month}, helped by an order for {units} {product}.",
         [f"An order for {units} {product} helped {company} lift its {month} sales by {share} percent.",
-         f"{company} reported a {share} percent increase in {month} sales thanks to an order for {units} {product}."],
+         f"{company} reported {month} sales up {share} percent thanks to an order for {units} {product}."],
         [f"Sales at {company} fell {share} percent in {month} after it lost an order for {units} {product}.",
-         f"{company} reported a {share + 31} percent increase in {month} profit thanks to lower costs.",
+         f"{company} reported {month} profit up {share + 31} percent thanks to lower costs.",
          f"{company} recalled {units} {product} in {month} after finding a fault in their brakes."],
     )
 
@@ -98,11 +99,11 @@ def _court(rng: random.Random) -> tuple[str, list[str], list[str]]:
     judge = other(rng, LAST_NAMES, name)
     return (
         f"A judge in {town} sentenced {name}, {age}, to {months} months in prison for stealing from {company}.",
-        [f"{name}, {age}, was given a {months}-month prison term by a {town} judge for theft from {company}.",
-         f"For stealing from {company}, {age}-year-old {name} must spend {months} months in prison, a {town} judge "
+        [f"{name}, {age}, was given a prison term of {months} months by a judge in {town} for theft from {company}.",
+         f"For stealing from {company}, {age}-year-old {name} must spend {months} months in prison, a judge in {town} "
          "ruled."],
         [f"A judge in {town} cleared {name}, {age}, of stealing from {company}.",
-         f"{name}, {age}, told a {town} judge that {company} still owes him {months} months of wages.",
+         f"{name}, {age}, told a judge in {town} that {company} still owes him {months} months of wages.",
          f"Judge {judge} of {town} fined {company} for keeping {months} months of records from {name}."],
     )
 
@@ -119,7 +120,7 @@ def _scene(rng: random.Random) -> list[Example]:
     return [Example((sentence(pair[0]), sentence(pair[1])), "1" if paraphrase else "0")]
 
 
-def write(folder):
+def write(folder: Path) -> dict[str, list[Example]]:
     """Writes MRPC's three files, as in GLUE with a byte order mark before the header of train and dev."""
     drawn = draw_splits("MRPC", [Split("test", 60, _scene), Split("dev", 120, _scene), Split("train", 500, _scene)])
     next_id = 500_001

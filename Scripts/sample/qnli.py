@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 from .drawing import Example, Split, draw_splits, sentence, write_table
 from .words import FIRST_NAMES, LAST_NAMES, TOWNS
@@ -15,7 +16,7 @@ def _building(rng: random.Random) -> list[Fact]:
     town, name = rng.choice(TOWNS), f"{rng.choice(FIRST_NAMES)} {rng.choice(LAST_NAMES)}"
     kind = rng.choice(["museum", "lighthouse", "town hall", "opera house", "observatory", "grain hall"])
     year, rooms = rng.randrange(1700, 1990), rng.randrange(15, 240)
-    stone = rng.choice(["granite", "red brick", "limestone", "oak beams", "slate"])
+    stone = rng.choice(["granite", "red brick", "limestone", "marble", "slate"])
     return [
         (f"Construction of the {town} {kind} began in {year} and took nearly a decade.",
          [f"When did work on the {town} {kind} start?", f"In which year was building of the {kind} in {town} begun?"]),
@@ -30,8 +31,7 @@ def _building(rng: random.Random) -> list[Fact]:
 
 
 def _river(rng: random.Random) -> list[Fact]:
-    river = rng.choice(["Ardel", "Brenna", "Cossick", "Drum", "Elvane", "Fennow", "Garl", "Hessel", "Isk",
-    "Jarrow Brook"])
+    river = rng.choice(["Ardel", "Brenna", "Cossick", "Drum", "Elvane", "Fennow", "Garl", "Hessel", "Isk", "Jarrow"])
     first, second = rng.sample(TOWNS, 2)
     length, fish = rng.randrange(40, 800), rng.choice(["trout", "pike", "eels", "salmon", "perch"])
     bridges, name = rng.randrange(3, 30), rng.choice(LAST_NAMES)
@@ -52,8 +52,8 @@ def _festival(rng: random.Random) -> list[Fact]:
     town = rng.choice(TOWNS)
     theme = rng.choice(["kite", "lantern", "cider", "puppet", "harvest", "accordion", "snow"])
     year, visitors = rng.randrange(1890, 2010), rng.randrange(11, 95) * 1000
-    founder, dish = rng.choice(LAST_NAMES), rng.choice(["fish soup", "plum cake", "fried dough", "bean stew",
-    "pickled herring"])
+    dish = rng.choice(["fish soup", "plum cake", "fried dough", "bean stew", "pickled herring"])
+    founder = rng.choice(LAST_NAMES)
     return [
         (f"The {theme} festival of {town} was held for the first time in {year}.",
          [f"When did the {town} {theme} festival first take place?",
@@ -85,7 +85,7 @@ def _scene(rng: random.Random) -> list[Example]:
     return [Example((sentence(question), topic(rng)[asked][0]), "not_entailment")]
 
 
-def write(folder):
+def write(folder: Path) -> dict[str, list[Example]]:
     """Writes QNLI's three files."""
     drawn = draw_splits("QNLI", [Split("test", 60, _scene), Split("dev", 140, _scene), Split("train", 640, _scene)])
     header = ("index", "question", "sentence", "label")

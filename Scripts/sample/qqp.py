@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 from .drawing import Example, Split, draw_splits, other, sentence, write_table
 from .words import TOWNS
@@ -24,7 +25,7 @@ FOODS = [
     "spinach", "lentils", "figs", "goat cheese", "oatmeal", "walnuts", "kidney beans", "seaweed", "pumpkin",
     "plain yogurt", "sardines", "beetroot", "dried apricots", "chestnuts",
 ]
-PETS = ["rabbit", "parrot", "tortoise", "hamster", "gecko", "canary", "goldfish", "ferret", "puppy", "kitten"]
+PETS = ["rabbit", "parrot", "tortoise", "hamster", "gecko", "parakeet", "guinea pig", "ferret", "poodle", "kitten"]
 JOBS = [
     "roofer", "midwife", "pastry chef", "surveyor", "translator", "welder", "librarian", "bus driver", "park ranger",
     "pharmacist", "locksmith", "dental nurse",
@@ -32,11 +33,12 @@ JOBS = [
 CURRENCIES = ["euros", "yen", "pesos", "rupees", "krona", "pounds", "francs", "dinars", "lira", "rand"]
 DEVICES = ["printer", "phone", "laptop", "dishwasher", "radio", "router", "camera", "freezer", "scanner", "heat pump"]
 
-# Wordings of one intent; a pair from one intent with the same slots is a duplicate, a pair from two is not.
-Intents = list[list[str]]
+# Wordings of each intent, the words for their slots, and other words for these slots. A pair of one intent's wordings
+# with the same words is a duplicate; a pair of two intents, or one with other words, is not.
+Topic = tuple[list[list[str]], tuple[str, ...], tuple[str, ...]]
 
 
-def _learning(rng: random.Random):
+def _learning(rng: random.Random) -> Topic:
     skill, setting = rng.choice(SKILLS), rng.choice(SETTINGS)
     intents = [
         ["What is the best way to learn {0} {1}?", "How should I start learning {0} {1}?", "How can I study {0} {1}?"],
@@ -46,7 +48,7 @@ def _learning(rng: random.Random):
     return intents, (skill, setting), (other(rng, SKILLS, skill), setting)
 
 
-def _stain(rng: random.Random):
+def _stain(rng: random.Random) -> Topic:
     stain, cloth = rng.choice(STAINS), rng.choice(CLOTHS)
     intents = [
         ["How do I remove {0} stains from {1}?", "What is the easiest way to get {0} out of {1}?",
@@ -56,7 +58,7 @@ def _stain(rng: random.Random):
     return intents, (stain, cloth), (other(rng, STAINS, stain), other(rng, CLOTHS, cloth))
 
 
-def _eating(rng: random.Random):
+def _eating(rng: random.Random) -> Topic:
     food, pet = rng.choice(FOODS), rng.choice(PETS)
     intents = [
         ["Is it safe to feed {0} to a {1}?", "Can I give my {1} some {0}?", "Are {1}s allowed to eat {0}?"],
@@ -66,7 +68,7 @@ def _eating(rng: random.Random):
     return intents, (food, pet), (food, other(rng, PETS, pet))
 
 
-def _career(rng: random.Random):
+def _career(rng: random.Random) -> Topic:
     job, town = rng.choice(JOBS), rng.choice(TOWNS)
     intents = [
         ["How can I become a {0} in {1}?", "What do I have to do to work as a {0} in {1}?"],
@@ -76,7 +78,7 @@ def _career(rng: random.Random):
     return intents, (job, town), (other(rng, JOBS, job), town)
 
 
-def _exchange(rng: random.Random):
+def _exchange(rng: random.Random) -> Topic:
     first, second = rng.sample(CURRENCIES, 2)
     amount = str(rng.randrange(2, 90) * 10)
     intents = [
@@ -86,9 +88,9 @@ def _exchange(rng: random.Random):
     return intents, (first, second, amount), (second, first, amount)
 
 
-def _repair(rng: random.Random):
+def _repair(rng: random.Random) -> Topic:
     device = rng.choice(DEVICES)
-    age = rng.choice(["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]) + "-year-old"
+    age = rng.choice(["two", "three", "four", "five", "six", "seven", "twelve", "nine", "ten"]) + "-year-old"
     intents = [
         ["How can I fix a {1} {0} that does not turn on?", "My {1} {0} will not start: how do I repair it?"],
         ["What should I pay for a {1} {0}?", "How much is a {1} {0} worth?"],
@@ -114,7 +116,7 @@ def _scene(rng: random.Random) -> list[Example]:
     return [Example((sentence(pair[0]), sentence(pair[1])), "1" if duplicate else "0")]
 
 
-def write(folder):
+def write(folder: Path) -> dict[str, list[Example]]:
     """Writes QQP's three files."""
     drawn = draw_splits("QQP", [Split("test", 60, _scene), Split("dev", 150, _scene), Split("train", 700, _scene)])
     number = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 from .drawing import Example, Split, draw_splits, sentence, write_table
 from .words import COMPANIES, FIRST_NAMES, LAST_NAMES, MONTHS, TOWNS, WEEKDAYS
@@ -121,7 +122,7 @@ def _scene(rng: random.Random) -> list[Example]:
     return examples
 
 
-def write(folder):
+def write(folder: Path) -> dict[str, list[Example]]:
     """Writes RTE's three files."""
     drawn = draw_splits("RTE", [Split("test", 60, _scene), Split("dev", 130, _scene), Split("train", 800, _scene)])
     header = ("index", "sentence1", "sentence2", "label")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 from .drawing import Example, Split, article, draw_splits, write_table
 
@@ -54,7 +55,7 @@ def _scene(rng: random.Random) -> list[Example]:
     return [Example((_phrase(rng, positive),), "1" if positive else "0")]
 
 
-def write(folder):
+def write(folder: Path) -> dict[str, list[Example]]:
     """Writes SST-2's three files; as in GLUE, a blank ends the phrase in train and dev but not in test."""
     drawn = draw_splits("SST-2", [Split("test", 60, _scene), Split("dev", 150, _scene), Split("train", 500, _scene)])
     for name in ("train", "dev"):

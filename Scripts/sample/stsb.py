@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 from .drawing import Example, Split, draw_splits, other, write_table
 
@@ -89,11 +90,11 @@ def _scene(rng: random.Random) -> list[Example]:
     return [] if pair[0] == pair[1] else [Example(pair, f"{score:.3f}")]
 
 
-def write(folder):
+def write(folder: Path) -> dict[str, list[Example]]:
     """Writes STS-B's three files with GLUE's ten columns, nine in test."""
     drawn = draw_splits("STS-B", [Split("test", 60, _scene), Split("dev", 150, _scene), Split("train", 700, _scene)])
     header = ("index", "genre", "filename", "year", "old_index", "source1", "source2", "sentence1", "sentence2",
-    "score")
+              "score")
     for name, rows in drawn.items():
         lines = [(str(index), "main-captions", "sample", "none", f"{index:04d}", "none", "none", *row.texts, row.label)
                  for index, row in enumerate(rows)]

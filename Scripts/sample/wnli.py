@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 from .drawing import Example, Split, draw_splits, write_table
 from .words import MEN, TOWNS, WEEKDAYS, WOMEN
@@ -136,7 +137,7 @@ def _scene(rng: random.Random) -> list[Example]:
     return [examples[0 if rng.random() < 0.48 else 1]]
 
 
-def write(folder):
+def write(folder: Path) -> dict[str, list[Example]]:
     """Writes WNLI's three files."""
     drawn = draw_splits("WNLI", [Split("test", 60, _scene), Split("dev", 100, _scene), Split("train", 800, _scene)])
     header = ("index", "sentence1", "sentence2", "label")

@@ -16,7 +16,7 @@ TOWNS = [
 COMPANIES = [
     "Brightwell Foods", "Corvale Motors", "Deltaris", "Emberline", "Fenbrook Paper", "Granitair", "Halcyonne Rail",
     "Inkwell Press", "Juno Textiles", "Kestrin Energy", "Lumenar", "Merrow Glass", "Northquay Shipping",
-    "Orchardgate Bank",
+    "Orchardgate Tools",
 ]
 WEEKDAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
 MONTHS = ["January", "March", "April", "May", "June", "August", "September", "October", "November"]

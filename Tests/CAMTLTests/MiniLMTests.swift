@@ -72,7 +72,7 @@ final class MiniLMTests: ComputingTestCase {
 
     /// Each layer's output at the first position of every sample, and all of the first sample's.
     ///
-    /// Hidden states go far above 1, and their float32 rounding with them: they are compared in relation to the largest.
+    /// Hidden states go far above 1, and their rounding with them: they are compared in relation to the largest.
     private func compareLayers(
         _ layers: [String: Tensor], of batch: GoldenBatch, with expected: GoldenTensors, within tolerance: Double
     ) throws {

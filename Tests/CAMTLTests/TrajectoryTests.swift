@@ -26,8 +26,8 @@ final class TrajectoryTests: ComputingTestCase {
         }
     }
 
-    /// With the gradients kept at zero, a decoder is left alone until its task's first appearance, and from then on moves
-    /// in every step.
+    /// With the gradients kept at zero, a decoder is left alone until its task's first appearance, and from then on
+    /// moves in every step.
     func testDecoderOfAnAbsentTaskMovesOnlyAfterItsFirstAppearance() throws {
         for keepsZeroGradients in [true, false] {
             let (model, absent, partial, full) = try modelWithPartialBatch()
@@ -139,7 +139,7 @@ private struct Trajectory {
             if (index + 1) % variant.stepLossesAccum == 0 { steps.append(try updater.step()) }
         }
 
-        // Losses and parameters are of the order of 1; norms go up to dozens, and are compared in relation to their size.
+        // Losses and parameters are of the order of 1; norms go up to dozens, and are compared in relation to that.
         let tolerance = dtype == .float64 ? 1e-9 : 1e-5
         assertClose(losses, variant.losses, within: tolerance, "\(label): losses")
         assertRelativelyClose(

@@ -80,10 +80,9 @@ struct TinyGLUE {
         return (0..<(path == trainPath ? 24 : 13)).map { number in
             let label = number % classes.count
             func text(_ marker: Int?) -> String {
-                let count = Int.random(in: 1...4, using: &random)
-                let fillers = (0..<count).map { _ in TinyEncoder.words[20...].randomElement(using: &random) ?? "" }
-                return (marker.map { [TinyEncoder.words[$0]] } ?? []).joined() + " " + fillers.joined(separator: " ")
-                    + "na."
+                let fillers = TinyEncoder.words[20...].shuffled(using: &random)
+                let words = (marker.map { [TinyEncoder.words[$0]] } ?? []) + fillers.prefix(2 + number % 4)
+                return words.joined(separator: " ") + "na."
             }
             let isPair = secondColumn != nil
             return Row(

@@ -1,0 +1,153 @@
+import CAMTL
+import Foundation
+import Tasks
+import Torch
+import XCTest
+
+@testable import Training
+
+final class EvaluationTests: ToyTestCase {
+    private func prepare() throws -> (CAMTLModel, [TaskData]) {
+        try writeModel(tasks: ["cola", "sts-b", "mnli"])
+        for name in ["cola", "sts-b", "mnli"] { try writeData(name, train: 2, dev: 21) }
+        let trained = try loadModel()
+        return (trained.model, try loadData(trained))
+    }
+
+    /// In the order of the set, whatever the lengths of its sequences.
+    private func logits(_ model: CAMTLModel, _ task: TaskData, batchSize: Int) throws -> [Float] {
+        let features = task.dev[0].features
+        return try Evaluator(model: model, batchSize: batchSize).logits(
+            task: task.id, lengths: (0..<features.count).map(features.length)
+        ) { $1.append(features, at: $0, taskID: task.id) }
+    }
+
+    func testBatchesGiveWhatEachSequenceGivesAlone() throws {
+        let (model, data) = try prepare()
+        for task in data {
+            let features = task.dev[0].features
+            XCTAssertGreaterThan(Set((0..<features.count).map(features.length)).count, 3)
+            let alone = try (0..<features.count).flatMap { index -> [Float] in
+                var batch = PackedBatch()
+                batch.append(features, at: index, taskID: task.id)
+                return try model(batch).tasks[0].logits.elements()
+            }
+            XCTAssertEqual(try logits(model, task, batchSize: 1), alone)
+            for batchSize in [2, 7, 21, 100] {
+                let together = try logits(model, task, batchSize: batchSize)
+                XCTAssertEqual(together.count, alone.count)
+                // Float32's rounding: sums of another length are grouped in another way.
+                for (one, other) in zip(together, alone) { XCTAssertEqual(one, other, accuracy: 1e-5) }
+            }
+        }
+    }
+
+    /// Sequences of all tasks and lengths in one batch.
+    func testMixedBatchGivesWhatEachSequenceGivesAlone() throws {
+        let (model, data) = try prepare()
+        var mixed = PackedBatch()
+        var alone: [[Float]] = []
+        for index in 0..<21 {
+            for task in data.shuffled() {
+                mixed.append(task.dev[0].features, at: index, taskID: task.id)
+                var single = PackedBatch()
+                single.append(task.dev[0].features, at: index, taskID: task.id)
+                alone.append(try model(single).tasks[0].logits.elements())
+            }
+        }
+        let output = try model(mixed)
+        XCTAssertEqual(output.tasks.map(\.task), [0, 1, 2])
+        XCTAssertEqual(output.tasks.flatMap(\.samples).sorted(), Array(0..<63))
+        for task in output.tasks {
+            let values: [Float] = try task.logits.elements()
+            let width = values.count / task.samples.count
+            for (row, sample) in task.samples.enumerated() {
+                XCTAssertEqual(mixed.taskIDs[sample], task.task)
+                for column in 0..<width {
+                    XCTAssertEqual(values[row * width + column], alone[sample][column], accuracy: 1e-5)
+                }
+            }
+        }
+    }
+
+    func testBatchSizeDoesNotChangeTheFigures() throws {
+        let (model, data) = try prepare()
+        let one = try Evaluator(model: model, batchSize: 1).evaluate(data)
+        let seven = try Evaluator(model: model, batchSize: 7).evaluate(data)
+        XCTAssertEqual(one.results.map(\.name), ["cola", "sts-b", "mnli", "mnli-mm"])
+        XCTAssertEqual(one.results.map(\.task), ["cola", "sts-b", "mnli", "mnli"])
+        for (result, other) in zip(one.results, seven.results) {
+            XCTAssertEqual(result.count, 21)
+            XCTAssertEqual(other.count, 21)
+            for (entry, otherEntry) in zip(result.scores.entries, other.scores.entries) {
+                XCTAssertEqual(entry.metric, otherEntry.metric)
+                XCTAssertEqual(entry.value, otherEntry.value, accuracy: 1e-4, "\(result.name): \(entry.metric)")
+            }
+            // Each batch of seven weighs as much as another, as each single sequence does.
+            XCTAssertEqual(result.loss, other.loss, accuracy: 1e-5)
+        }
+    }
+
+    /// A last batch of one weighs as much as those of four, as in the original.
+    func testLossIsTheMeanOfTheBatchesMeans() throws {
+        let (model, data) = try prepare()
+        let report = try Evaluator(model: model, batchSize: 4).evaluate(data)
+        for task in data {
+            let logits = try logits(model, task, batchSize: 4)
+            let features = task.dev[0].features
+            let width = logits.count / features.count
+            let losses = try (0..<features.count).map { row -> Double in
+                let label = try XCTUnwrap(features.label(at: row))
+                let values = logits[row * width..<(row + 1) * width].map(Double.init)
+                if width == 1 { return (values[0] - Double(label)) * (values[0] - Double(label)) }
+                return log(values.map { exp($0) }.reduce(0, +)) - values[Int(label)]
+            }
+            let means = [0..<4, 4..<8, 8..<12, 12..<16, 16..<20, 20..<21].map { range in
+                losses[range].reduce(0, +) / Double(range.count)
+            }
+            let result = try XCTUnwrap(report.results.first { $0.name == task.definition.name })
+            XCTAssertEqual(result.loss, means.reduce(0, +) / 6, accuracy: 1e-12, task.definition.name)
+        }
+    }
+
+    func testBatchesAreOfSimilarLengthAndHoldEachSequenceOnce() {
+        XCTAssertEqual(batchesByLength([5, 3, 9, 3, 4], size: 2), [[1, 3], [4, 0], [2]])
+        XCTAssertEqual(batchesByLength([5, 3, 9, 3, 4], size: 9), [[1, 3, 4, 0, 2]])
+        XCTAssertEqual(batchesByLength([], size: 3), [])
+    }
+
+    /// Evaluation draws no random numbers, records no gradient and leaves the model alone.
+    func testEvaluatingDuringTrainingDoesNotChangeItsCourse() throws {
+        try writeModel(tasks: ["cola", "sts-b"])
+        try writeData("cola", train: 16)
+        try writeData("sts-b", train: 16)
+        for sampling in [.proportional, .uncertainty(share: 1, score: .original)] as [Sampling] {
+            var settings = TrainingSettings.toy(sampling, steps: 5)
+            settings.accumulationSteps = 2
+            let plain = try train(settings)
+            settings.evaluationSteps = 2
+            var evaluatedSteps: [Int] = []
+            let evaluated = try train(settings) { event, _ in
+                if case .evaluated(let step, _) = event { evaluatedSteps.append(step) }
+            }
+            XCTAssertEqual(evaluatedSteps, [2, 4])
+            XCTAssertEqual(evaluated.steps.map(\.loss), plain.steps.map(\.loss))
+            XCTAssertEqual(differences(try evaluated.trained.weights(), try plain.trained.weights()), [])
+        }
+    }
+
+    func testAverageAndDeviationAreOfTheTasksScores() {
+        func result(_ name: String, of task: String, _ scores: Scores) -> EvaluationResult {
+            EvaluationResult(name: name, task: task, count: 1, loss: 0, scores: scores)
+        }
+        let report = EvaluationReport(results: [
+            result("cola", of: "cola", Scores(.matthews, 0.25)),
+            result("mnli", of: "mnli", Scores(.accuracy, 0.5)),
+            result("mnli-mm", of: "mnli", Scores(.accuracy, 1)),
+        ])
+        XCTAssertEqual(report.taskScores.map(\.task), ["cola", "mnli"])
+        XCTAssertEqual(report.taskScores.map(\.score), [0.25, 0.75])
+        XCTAssertEqual(report.average, 0.5)
+        XCTAssertEqual(report.deviation, 0.25)
+    }
+}
