@@ -41,6 +41,29 @@ public struct BERTConfiguration: Sendable, Equatable {
         self.intermediateSize = intermediateSize
         self.vocabularySize = vocabularySize
     }
+
+    /// Everything that no encoder can be made of, in the terms of `config.json`.
+    var problems: [String] {
+        let sizes = [
+            ("hidden_size", hiddenSize, 1_000_000), ("num_hidden_layers", layerCount, 1000),
+            ("num_attention_heads", attentionHeadCount, 1_000_000), ("intermediate_size", intermediateSize, 1_000_000),
+            ("vocab_size", vocabularySize, 1_000_000_000), ("max_position_embeddings", maxPositions, 1_000_000_000),
+            ("type_vocab_size", tokenTypeCount, 1_000_000_000),
+        ]
+        var result = sizes.filter { !(1...$0.2).contains($0.1) }.map { "\($0.0) is \($0.1); it has to be 1 to \($0.2)" }
+        let rates = [("hidden_dropout_prob", hiddenDropout), ("attention_probs_dropout_prob", attentionDropout)]
+        result += rates.filter { !(0..<1).contains($0.1) }.map { "\($0.0) is \($0.1); it has to be from 0 to below 1" }
+        let scales = [("layer_norm_eps", layerNormEpsilon), ("initializer_range", initializerRange)]
+        result += scales.filter { !(0...1).contains($0.1) }.map { "\($0.0) is \($0.1); it has to be from 0 to 1" }
+        if !result.isEmpty { return result }
+        if hiddenSize % attentionHeadCount != 0 {
+            result.append("hidden_size \(hiddenSize) can't be divided into \(attentionHeadCount) attention heads")
+        }
+        if !(0..<vocabularySize).contains(paddingTokenID) {
+            result.append("pad_token_id \(paddingTokenID) is outside of the vocabulary of \(vocabularySize)")
+        }
+        return result
+    }
 }
 
 /// Everything that a model's shape depends on.
@@ -66,30 +89,16 @@ public struct ModelConfiguration: Sendable, Equatable {
 
     /// - Throws: `ModelError.badConfiguration` with everything that no model can be made of.
     public func validate() throws {
-        var problems: [String] = []
+        var problems = backbone.problems
         func require(_ condition: Bool, _ problem: @autoclosure () -> String) {
             if !condition { problems.append(problem()) }
         }
-        let hidden = backbone.hiddenSize
-        let sizes = [
-            ("hidden_size", hidden), ("num_hidden_layers", backbone.layerCount),
-            ("num_attention_heads", backbone.attentionHeadCount), ("intermediate_size", backbone.intermediateSize),
-            ("vocab_size", backbone.vocabularySize), ("max_position_embeddings", backbone.maxPositions),
-            ("type_vocab_size", backbone.tokenTypeCount), ("--max_seq_length", maxSequenceLength),
-        ]
-        for (name, size) in sizes where !(1...1_000_000_000).contains(size) {
-            problems.append("\(name) is \(size); it has to be at least 1")
-        }
+        require(maxSequenceLength >= 1, "--max_seq_length is \(maxSequenceLength); it has to be at least 1")
         if !problems.isEmpty { throw ModelError.badConfiguration(problems) }
-        require(
-            hidden % backbone.attentionHeadCount == 0,
-            "hidden_size \(hidden) can't be divided into \(backbone.attentionHeadCount) attention heads")
+        let hidden = backbone.hiddenSize
         require(
             maxSequenceLength <= backbone.maxPositions,
             "--max_seq_length \(maxSequenceLength) is more than the encoder's \(backbone.maxPositions) positions")
-        require(
-            (0..<backbone.vocabularySize).contains(backbone.paddingTokenID),
-            "pad_token_id \(backbone.paddingTokenID) is outside of the vocabulary of \(backbone.vocabularySize)")
         require(
             encoderType == .bert || hidden % maxSequenceLength == 0,
             "--max_seq_length \(maxSequenceLength) does not divide the hidden size \(hidden), as \(encoderType.rawValue)'s "
@@ -98,12 +107,18 @@ public struct ModelConfiguration: Sendable, Equatable {
             encoderType != .caMTLBase || backbone.layerCount % 2 == 0,
             "ca-mtl-base needs an even number of layers, and this encoder has \(backbone.layerCount); use ca-mtl-large")
         require(!tasks.isEmpty, "a model needs at least one task")
-        let repeated = Dictionary(grouping: tasks, by: \.name).filter { $1.count > 1 }.keys.sorted()
-        require(repeated.isEmpty, "named more than once: \(repeated.joined(separator: ", "))")
+        if let problem = ModelConfiguration.repetition(in: tasks) { problems.append(problem) }
         if !problems.isEmpty { throw ModelError.badConfiguration(problems) }
     }
 
+    /// What is wrong with a list that has a task more than once, or nil.
+    static func repetition(in tasks: [TaskHead]) -> String? {
+        let repeated = Dictionary(grouping: tasks, by: \.name).filter { $1.count > 1 }.keys.sorted()
+        return repeated.isEmpty ? nil : "tasks named more than once: \(repeated.joined(separator: ", "))"
+    }
+
     private func divisors(of number: Int) -> String {
-        (8...max(8, backbone.maxPositions)).filter { number % $0 == 0 }.map(String.init).joined(separator: ", ")
+        let longest = min(number, backbone.maxPositions)
+        return (8...max(8, longest)).filter { number % $0 == 0 }.map(String.init).joined(separator: ", ")
     }
 }

@@ -38,6 +38,7 @@ public struct ConfigurationFile: Sendable {
             trained = nil
             return
         }
+        guard entry is [String: Any] else { throw fail("the entry \"camtl\" is not a JSON object") }
         do {
             trained = try JSONDecoder().decode(Trained.self, from: JSONSerialization.data(withJSONObject: entry))
         } catch let error as TaskError {
@@ -82,6 +83,7 @@ public struct ConfigurationFile: Sendable {
         if let kind = try value("position_embedding_type", String.self), kind != "absolute" {
             throw fail("\"position_embedding_type\" is \"\(kind)\"; only absolute positions are supported")
         }
+        if !result.problems.isEmpty { throw fail(result.problems.joined(separator: "; ")) }
         return result
     }
 

@@ -103,6 +103,10 @@ public final class CAMTLModel: Module {
             configuration.encoderType == .bert
             ? configuration.backbone.maxPositions : configuration.maxSequenceLength
         if batch.count == 0 { throw ModelError.badBatch("it has no sequences") }
+        let tokens = batch.lengths.reduce(0, +)
+        guard batch.taskIDs.count == batch.count, batch.inputIDs.count == tokens,
+            batch.tokenTypeIDs.count == tokens, batch.attentionMask?.count ?? tokens == tokens
+        else { throw ModelError.badBatch("its lists don't fit its \(batch.count) sequences of \(tokens) tokens") }
         if let length = batch.lengths.first(where: { $0 > limit || $0 == 0 }) {
             throw ModelError.badBatch("a sequence has \(length) tokens; 1 to \(limit) can be taken")
         }

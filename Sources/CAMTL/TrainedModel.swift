@@ -60,6 +60,9 @@ public final class TrainedModel {
         {
             throw fail("this model was made for --max_seq_length \(trained.maxSequenceLength), not \(length)")
         }
+        if let problem = ModelConfiguration.repetition(in: request.tasks ?? []) {
+            throw ModelError.badConfiguration([problem])
+        }
         let unknown = (request.tasks ?? []).map(\.name).filter { name in !trained.tasks.contains { $0.name == name } }
         if !unknown.isEmpty {
             throw fail(

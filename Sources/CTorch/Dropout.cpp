@@ -76,6 +76,7 @@ struct CounterDropout : torch::autograd::Function<CounterDropout> {
 }  // namespace
 
 at::Tensor ctorch::dropout(const at::Tensor &source, double probability) {
+    TORCH_CHECK(probability >= 0 && probability < 1, "dropout takes a probability from 0 to below 1, not ", probability);
     if (!source.device().is_cpu()) return at::dropout(source, probability, /*train=*/true);
     const uint64_t counters = static_cast<uint64_t>(source.numel() + 1) / 2;
     return CounterDropout::apply(

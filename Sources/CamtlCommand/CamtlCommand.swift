@@ -14,7 +14,16 @@ struct CamtlCommand: ParsableCommand {
         discussion: """
             camtl --model_name_or_path DIR --data_dir GLUE --output_dir OUT --do_train --do_eval
             """,
-        subcommands: [Predict.self, Tokenize.self])
+        subcommands: Subcommands.configuration.subcommands)
+
+    static func main() {
+        WaitPolicy.settle()
+        let arguments = Array(CommandLine.arguments.dropFirst())
+        let isSubcommand = Subcommands.configuration.subcommands.contains {
+            $0.configuration.commandName == arguments.first ?? ""
+        }
+        if isSubcommand { Subcommands.main(arguments) } else { main(arguments) }
+    }
 
     @OptionGroup(title: "Model") var model: ModelOptions
     @OptionGroup(title: "Data") var data: DataOptions
@@ -62,6 +71,13 @@ struct CamtlCommand: ParsableCommand {
         configuration.training = training.settings(sampling: resolvedSampling)
         return configuration
     }
+}
+
+/// Parses the subcommands in place of `CamtlCommand`, which would keep those of their flags that bear the names of its
+/// own for itself.
+struct Subcommands: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "camtl", subcommands: [Predict.self, Tokenize.self])
 }
 
 /// What is wrong with a command line, said in one message.

@@ -18,7 +18,7 @@ struct ModelOptions: ParsableArguments {
     var encoderType: EncoderType?
 
     @Option(
-        name: .customLong("max_seq_length"),
+        name: .customLong("max_seq_length"), parsing: .unconditional,
         help: "The longest input in tokens; it has to divide the hidden size under CA-MTL. (default: 128, or the model's)")
     var maxSeqLength: Int?
 
@@ -96,7 +96,7 @@ struct SamplingOptions: ParsableArguments {
     var uncertainty = false
 
     @Option(
-        name: .customLong("percent_of_max_data_size"),
+        name: .customLong("percent_of_max_data_size"), parsing: .unconditional,
         help: "The share (0 to 1) of the largest task that sets the length of an epoch under uniform and uncertainty sampling.")
     var share = 1.0
 

@@ -5,6 +5,7 @@ import Training
 
 struct Predict: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "predict",
         abstract: "Predict rows of text with a trained model.",
         discussion: """
             A row of the input is a JSON object on a line: {"task": "rte", "sentence1": "…", "sentence2": "…"}, or with \
@@ -21,12 +22,13 @@ struct Predict: ParsableCommand {
     @Option(name: .customLong("output"), help: "The file to write, JSON lines.")
     var output: String
 
-    @Option(name: .customLong("per_device_eval_batch_size"), help: "Rows of a batch.")
+    @Option(name: .customLong("per_device_eval_batch_size"), parsing: .unconditional, help: "Rows of a batch.")
     var batchSize = 8
 
     func run() throws {
-        guard batchSize >= 1 else {
-            throw CommandError("--per_device_eval_batch_size is \(batchSize); it has to be at least 1")
+        guard (1...TrainingOptions.highestCount).contains(batchSize) else {
+            throw CommandError(
+                "--per_device_eval_batch_size is \(batchSize); it has to be from 1 to \(TrainingOptions.highestCount)")
         }
         let trained = try TrainedModel(folder: ModelLocation.folder(named: modelNameOrPath))
         try Predictor(trained, batchSize: batchSize)

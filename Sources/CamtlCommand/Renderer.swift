@@ -41,17 +41,18 @@ final class Renderer {
         line(
             "\(configuration.encoderType.rawValue): \(configuration.backbone.layerCount) layers of "
                 + "\(configuration.backbone.hiddenSize), tasks \(configuration.tasks.map(\.name).joined(separator: ", "))")
-        line("\(report.path): \(report.loaded.count) tensors loaded")
-        for (what, names) in [("new, at their initial values", report.new), ("of the file not used", report.unused)]
-        where !names.isEmpty {
-            line("\(names.count) \(what): \(names.joined(separator: ", "))")
-        }
+        line(report.path)
+        let groups = [
+            ("tensors loaded", report.loaded), ("new, at their initial values", report.new),
+            ("of the file not used", report.unused),
+        ]
+        for (what, names) in groups where !names.isEmpty { line("\(names.count) \(what): \(summary(of: names))") }
     }
 
     private func show(_ report: FreezeReport) {
         let share = Double(report.trainableCount) / Double(report.totalCount)
-        let frozen = report.frozen.isEmpty ? "nothing is frozen" : "frozen: \(report.frozen.joined(separator: ", "))"
-        line("\(frozen)")
+        let frozen = report.frozen.isEmpty ? "nothing is frozen" : "frozen: \(summary(of: report.frozen))"
+        line(frozen)
         line("\(report.trainableCount) of \(report.totalCount) parameters train (\(percent(share)))")
     }
 
@@ -123,6 +124,26 @@ extension FeatureSet.Origin {
 func format(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digits)f", value) }
 
 func percent(_ share: Double) -> String { format(100 * share, 1) + " %" }
+
+/// Names in short: those that differ in their layer's number alone stand together, as in `layer.{0-4}.output.dense.weight`.
+private func summary(of names: [String]) -> String {
+    var order: [String] = []
+    var numbers: [String: [Int]] = [:]
+    for name in names {
+        let parts = name.split(separator: ".", omittingEmptySubsequences: false)
+        let place = parts.firstIndex { Int($0) != nil }
+        let pattern = parts.enumerated().map { $0 == place ? "#" : String($1) }.joined(separator: ".")
+        if numbers[pattern] == nil { order.append(pattern) }
+        numbers[pattern, default: []] += place.flatMap { Int(parts[$0]) }.map { [$0] } ?? []
+    }
+    return order.map { pattern in
+        let found = numbers[pattern] ?? []
+        guard let first = found.first, let last = found.last else { return pattern }
+        let isRange = found == Array(first...max(first, last)) && found.count > 1
+        let text = found.count == 1 ? "\(first)" : isRange ? "{\(first)-\(last)}" : "{\(found.map(String.init).joined(separator: ","))}"
+        return pattern.replacingOccurrences(of: "#", with: text)
+    }.joined(separator: ", ")
+}
 
 private func duration(_ seconds: Double) -> String {
     let seconds = Int(max(0, min(seconds, 1e9)).rounded())

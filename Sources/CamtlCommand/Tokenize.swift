@@ -5,6 +5,7 @@ import Tokenization
 
 struct Tokenize: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "tokenize",
         abstract: "Tokenise lines of standard input with a model's vocabulary.",
         discussion: """
             A tab on a line parts the two texts of a pair. Each line gives a JSON object with input_ids, token_type_ids and \
@@ -14,7 +15,9 @@ struct Tokenize: ParsableCommand {
     @Option(name: .customLong("model_name_or_path"), help: "The folder of a model: vocab.txt and tokenizer_config.json.")
     var modelNameOrPath: String
 
-    @Option(name: .customLong("max_seq_length"), help: "Where longer inputs are cut. (default: nowhere)")
+    @Option(
+        name: .customLong("max_seq_length"), parsing: .unconditional,
+        help: "Where longer inputs are cut. (default: nowhere)")
     var maxSeqLength: Int?
 
     private struct Line: Encodable {
@@ -30,6 +33,9 @@ struct Tokenize: ParsableCommand {
     }
 
     func run() throws {
+        if let length = maxSeqLength, length < 3 {
+            throw CommandError("--max_seq_length is \(length); a sequence has at least 3 tokens")
+        }
         let tokenizer = try WordPieceTokenizer(folder: ModelLocation.folder(named: modelNameOrPath))
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]

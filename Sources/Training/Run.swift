@@ -72,7 +72,7 @@ public struct Run {
     ///   before anything is written to the output folder.
     public func execute() throws {
         guard configuration.trains || configuration.evaluates else { throw RunError.nothingToDo }
-        if configuration.trains, let output = configuration.outputDirectory { try checkOutput(output) }
+        if let output = configuration.outputDirectory { try checkOutput(output) }
         let trained = try loadModel()
         let tasks = try loadData(trained)
         if configuration.trains, let output = configuration.outputDirectory {
@@ -81,13 +81,29 @@ public struct Run {
         if configuration.evaluates { try evaluate(trained, tasks) }
     }
 
+    /// Refuses a folder that can't be written to and, for training, one that has something in it.
     private func checkOutput(_ folder: URL) throws {
+        let files = FileManager.default
+        func unusable(_ reason: String) -> RunError { .outputUnusable(path: folder.path, reason: reason) }
+        // What is there of the path decides whether the rest can be made.
+        var existing = folder
         var isFolder: ObjCBool = false
-        guard FileManager.default.fileExists(atPath: folder.path, isDirectory: &isFolder) else { return }
-        guard isFolder.boolValue else { throw RunError.outputUnusable(path: folder.path, reason: "it is a file") }
-        let contents = try? FileManager.default.contentsOfDirectory(atPath: folder.path)
-        if contents?.isEmpty == false, !configuration.overwritesOutput {
+        while !files.fileExists(atPath: existing.path, isDirectory: &isFolder), existing.path != "/" {
+            existing.deleteLastPathComponent()
+        }
+        guard isFolder.boolValue else { throw unusable("\(existing.path) is a file") }
+        guard files.isWritableFile(atPath: existing.path) else { throw unusable("\(existing.path) is not writable") }
+        guard configuration.trains, !configuration.overwritesOutput, existing == folder else { return }
+        if try !files.contentsOfDirectory(atPath: folder.path).isEmpty {
             throw RunError.outputNotEmpty(path: folder.path)
+        }
+    }
+
+    private func makeOutput(_ folder: URL) throws {
+        do {
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        } catch {
+            throw RunError.outputUnusable(path: folder.path, reason: error.localizedDescription)
         }
     }
 
@@ -140,12 +156,16 @@ public struct Run {
         let trainer = try Trainer(trained, tasks: tasks, settings: configuration.training) {
             try report(.training($0))
         }
+        let isNew = !FileManager.default.fileExists(atPath: output.path)
+        try makeOutput(output)
+        let summary: TrainingSummary
         do {
-            try FileManager.default.createDirectory(at: output, withIntermediateDirectories: true)
+            summary = try trainer.run(outputDirectory: output)
         } catch {
-            throw RunError.outputUnusable(path: output.path, reason: error.localizedDescription)
+            // Takes away a folder in which there is nothing, and no other.
+            if isNew { rmdir(output.path) }
+            throw error
         }
-        let summary = try trainer.run(outputDirectory: output)
         try trained.save(to: output)
         try report(.saved(output))
         try ResultsFile.write(summary, to: output)
@@ -157,7 +177,7 @@ public struct Run {
             model: trained.model, batchSize: configuration.training.evaluationBatchSize
         ).evaluate(tasks)
         if let output = configuration.outputDirectory {
-            try FileManager.default.createDirectory(at: output, withIntermediateDirectories: true)
+            try makeOutput(output)
             try ResultsFile.write(evaluation, to: output)
         }
         try report(.evaluated(evaluation))

@@ -69,7 +69,7 @@ class CommandTestCase: XCTestCase {
         for path in try FileManager.default.subpathsOfDirectory(atPath: folder.path) {
             let url = folder.appendingPathComponent(path)
             var isFolder: ObjCBool = false
-            FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder)
+            _ = FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder)
             result[path] = isFolder.boolValue ? Data() : try Data(contentsOf: url)
         }
         return result

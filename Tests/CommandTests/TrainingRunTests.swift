@@ -1,0 +1,136 @@
+import Foundation
+import XCTest
+
+/// Training and evaluation from raw files to a model's folder.
+final class TrainingRunTests: CommandTestCase {
+    private static let samplings = [
+        ["--sampling", "proportional"], ["--sampling", "sequential"], ["--uniform_mt_sampling"],
+        ["--use_mt_uncertainty", "--percent_of_max_data_size", "0.5"],
+    ]
+
+    private func assertRunsThrough(_ type: String, file: StaticString = #filePath, line: UInt = #line) throws {
+        try TinyEncoder().write(to: encoder)
+        try TinyGLUE.write(["rte", "sts-b", "mnli"], to: data)
+        for sampling in TrainingRunTests.samplings {
+            let output = folder.appendingPathComponent("\(type) \(sampling.joined())")
+            try camtl(
+                arguments(tasks: ["rte", "sts-b", "mnli"], output: output)
+                    + ["--encoder_type", type, "--do_train", "--do_eval", "--num_train_epochs", "1"] + sampling)
+            try assertIsComplete(output, type: type, file: file, line: line)
+        }
+    }
+
+    /// The folder has what it should and nothing else, and the files say what was done.
+    private func assertIsComplete(
+        _ output: URL, type: String, file: StaticString, line: UInt
+    ) throws {
+        XCTAssertEqual(
+            try names(in: output),
+            [
+                "config.json", "eval_results.json", "model.safetensors", "tokenizer_config.json",
+                "train_results.json", "vocab.txt",
+            ], file: file, line: line)
+
+        var expected = TinyEncoder().configuration
+        expected["camtl"] =
+            [
+                "encoder_type": type, "max_seq_length": 16,
+                "tasks": [
+                    ["name": "rte", "type": "classification", "labels": ["entailment", "not_entailment"]],
+                    ["name": "sts-b", "type": "regression"],
+                    [
+                        "name": "mnli", "type": "classification",
+                        "labels": ["contradiction", "entailment", "neutral"],
+                    ],
+                ],
+            ] as [String: Any]
+        XCTAssertEqual(
+            try json(output.appendingPathComponent("config.json")) as NSDictionary, expected as NSDictionary,
+            file: file, line: line)
+
+        let evaluation = try json(output.appendingPathComponent("eval_results.json"))
+        let sets = [
+            "rte": ["acc"], "sts-b": ["pearson", "spearmanr", "corr"], "mnli": ["acc"], "mnli-mm": ["acc"],
+        ]
+        let keys = sets.flatMap { set, metrics in (metrics + ["loss", "samples"]).map { "eval_\(set)_\($0)" } }
+        XCTAssertEqual(
+            evaluation.keys.sorted(), (keys + ["eval_average", "eval_average_std"]).sorted(), file: file, line: line)
+        for set in sets.keys { XCTAssertEqual(evaluation["eval_\(set)_samples"] as? Int, 13, file: file, line: line) }
+
+        let training = try json(output.appendingPathComponent("train_results.json"))
+        let steps = try XCTUnwrap(training["train_steps"] as? Int)
+        let updates = ["rte", "sts-b", "mnli"].compactMap { training["train_\($0)_updates"] as? Int }
+        XCTAssertGreaterThan(steps, 0, file: file, line: line)
+        XCTAssertEqual(updates.reduce(0, +), steps * 8, "examples in updates of 8", file: file, line: line)
+        for task in ["rte", "sts-b", "mnli"] {
+            XCTAssertEqual(training["train_\(task)_samples"] as? Int, 24, file: file, line: line)
+        }
+    }
+
+    func testBaseEncoderRunsThroughUnderEachSampling() throws { try assertRunsThrough("ca-mtl-base") }
+    func testLargeEncoderRunsThroughUnderEachSampling() throws { try assertRunsThrough("ca-mtl-large") }
+    func testPlainEncoderRunsThroughUnderEachSampling() throws { try assertRunsThrough("bert") }
+
+    func testWithoutTasksAllNineAreTrainedInTheOriginalsOrder() throws {
+        try TinyEncoder().write(to: encoder)
+        try TinyGLUE.write(TinyGLUE.all.map(\.task), to: data)
+        let all = arguments(tasks: ["rte"], "--do_train", "--do_eval", "--max_steps", "2")
+            .filter { !["--tasks", "rte"].contains($0) }
+        let outcome = try camtl(all)
+        let entry = try json(output.appendingPathComponent("config.json"))["camtl"] as? [String: Any]
+        let names = (entry?["tasks"] as? [[String: Any]])?.compactMap { $0["name"] as? String }
+        XCTAssertEqual(
+            names, ["cola", "mnli", "rte", "wnli", "qqp", "sts-b", "sst-2", "qnli", "mrpc"])
+        for set in ["cola", "mnli", "mnli-mm", "rte", "wnli", "qqp", "sts-b", "sst-2", "qnli", "mrpc", "average"] {
+            XCTAssert(outcome.lines.contains { $0.hasPrefix("\(set) ") }, "the table has no row \(set)")
+        }
+    }
+
+    func testVariantsNameStandsForItsEncoderOnTheHubsModel() throws {
+        let hub = folder.appendingPathComponent("hub")
+        let model = hub.appendingPathComponent("models--bert-base-cased")
+        try TinyEncoder().write(to: model.appendingPathComponent("snapshots/0a1b"))
+        try TinyGLUE.write("0a1b\n", to: model.appendingPathComponent("refs/main"))
+        try TinyGLUE.write(["rte"], to: data)
+        try camtl(
+            arguments("--model_name_or_path", "CA-MTL-base", "--do_train", "--max_steps", "1"),
+            environment: ["HF_HUB_CACHE": hub.path])
+        let entry = try json(output.appendingPathComponent("config.json"))["camtl"] as? [String: Any]
+        XCTAssertEqual(entry?["encoder_type"] as? String, "ca-mtl-base")
+    }
+
+    func testRunSaysWhichTensorsAreLoadedNewAndUnused() throws {
+        var model = TinyEncoder()
+        model.tensors["cls.predictions.bias"] = .init(shape: [80], values: Array(repeating: 0, count: 80))
+        try model.write(to: encoder)
+        try TinyGLUE.write(["rte"], to: data)
+        let messages = try camtl(arguments("--do_eval")).messages
+        let lines = messages.split(separator: "\n")
+        XCTAssert(lines.contains { $0.hasPrefix("39 ") && $0.contains("loaded") }, messages)
+        XCTAssert(lines.contains { $0.contains("new") && $0.contains("decoders.0.model.weight") }, messages)
+        XCTAssert(lines.contains { $0.contains("not used") && $0.contains("cls.predictions.bias") }, messages)
+    }
+
+    func testTrainingLearnsTheWordThatTellsTheClasses() throws {
+        try TinyEncoder().write(to: encoder)
+        try TinyGLUE.write(["cola"], to: data)
+        try camtl(
+            arguments(tasks: ["cola"], "--do_train", "--do_eval", "--num_train_epochs", "12", "--dropout", "0"))
+        let results = try json(output.appendingPathComponent("eval_results.json"))
+        let correlation = try XCTUnwrap(results["eval_cola_mcc"] as? Double)
+        XCTAssertGreaterThan(correlation, 0.8)
+    }
+
+    func testStepsAreLoggedAsPlainLinesWithoutATerminal() throws {
+        try TinyEncoder().write(to: encoder)
+        try TinyGLUE.write(["rte"], to: data)
+        let outcome = try camtl(
+            arguments("--do_train", "--max_steps", "4", "--logging_steps", "2", "--gradient_accumulation_steps", "2"))
+        let steps = outcome.messages.split(separator: "\n").filter { $0.hasPrefix("step ") }
+        XCTAssertEqual(steps.map { $0.split(separator: " ")[1] }, ["2/4", "4/4"])
+        for part in ["loss", "rate", "examples/s", "left"] {
+            XCTAssert(steps.allSatisfy { $0.contains(part) }, "a step's line lacks its \(part)")
+        }
+        XCTAssertFalse(outcome.messages.contains("\u{1B}"), "no terminal, no bar")
+    }
+}

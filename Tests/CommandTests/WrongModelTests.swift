@@ -1,0 +1,160 @@
+import Foundation
+import XCTest
+
+/// What is wrong with a model's folder, or does not go with it, is said before anything is written.
+final class WrongModelTests: CommandTestCase {
+    override func setUpWithError() throws {
+        try super.setUpWithError()
+        try TinyGLUE.write(["rte"], to: data)
+    }
+
+    private func write(layerCount: Int = 2, _ change: (inout TinyEncoder) -> Void = { _ in }) throws {
+        var model = TinyEncoder(layerCount: layerCount)
+        change(&model)
+        try model.write(to: encoder)
+    }
+
+    private var weights: URL { encoder.appendingPathComponent("model.safetensors") }
+    private var configuration: URL { encoder.appendingPathComponent("config.json") }
+
+    func testLengthThatDoesNotDivideTheHiddenSizeIsRefusedWithThoseThatDo() throws {
+        try write()
+        for type in ["ca-mtl-base", "ca-mtl-large"] {
+            try assertRefuses(
+                arguments("--do_train", "--encoder_type", type, "--max_seq_length", "20"),
+                "--max_seq_length 20 does not divide the hidden size 48", "8, 12, 16, 24")
+        }
+    }
+
+    func testLengthBeyondTheEncodersPositionsIsRefused() throws {
+        try write()
+        try assertRefuses(
+            arguments("--do_train", "--max_seq_length", "33"),
+            "--max_seq_length 33 is more than the encoder's 32 positions")
+    }
+
+    func testOddLayerCountIsRefusedForTheBaseEncoder() throws {
+        try write(layerCount: 3)
+        try assertRefuses(
+            arguments("--do_train", "--encoder_type", "ca-mtl-base"), "ca-mtl-base needs an even number of layers",
+            "has 3", "use ca-mtl-large")
+    }
+
+    func testMissingTensorsAreNamed() throws {
+        try write {
+            $0.tensors["bert.encoder.layer.1.output.dense.weight"] = nil
+            $0.tensors["bert.embeddings.LayerNorm.bias"] = nil
+        }
+        try assertRefuses(
+            arguments("--do_train"), "\(weights.path): 2 tensors of the model are missing",
+            "bert.encoder.layer.1.output.dense.weight", "bert.embeddings.LayerNorm.bias")
+    }
+
+    func testMisshapenTensorsAreNamedWithBothShapes() throws {
+        try write {
+            $0.tensors["bert.pooler.dense.weight"] = .init(shape: [48, 24], values: Array(repeating: 0, count: 48 * 24))
+        }
+        try assertRefuses(
+            arguments("--do_train"), weights.path, "bert.pooler.dense.weight is [48, 24], and the model's is [48, 48]")
+    }
+
+    func testTrainedModelWithoutADecoderIsRefused() throws {
+        try write {
+            $0.addDecoders([("rte", ["entailment", "not_entailment"])])
+            $0.tensors["decoders.0.model.bias"] = nil
+        }
+        try assertRefuses(
+            arguments("--do_eval"), "\(weights.path): 1 tensors of the model are missing: decoders.0.model.bias")
+    }
+
+    func testTruncatedSafetensorsFileIsRefusedWhereverItEnds() throws {
+        try write()
+        let whole = try Data(contentsOf: weights)
+        for count in [whole.count / 2, 2000, 8, 0] {
+            try whole.prefix(count).write(to: weights)
+            try assertRefuses(arguments("--do_train"), weights.path)
+        }
+        try whole.prefix(whole.count - 1).write(to: weights)
+        try assertRefuses(
+            arguments("--do_train"),
+            "\(weights.path): cut short: at least \(whole.count) bytes are needed, and there are \(whole.count - 1)")
+    }
+
+    func testConfigurationThatIsNoJSONObjectIsRefused() throws {
+        try write()
+        for text in ["", "[1]", String(repeating: "{\"a\":", count: 100_000)] {
+            try TinyGLUE.write(text, to: configuration)
+            try assertRefuses(arguments("--do_train"), "\(configuration.path): this is not a JSON object")
+        }
+    }
+
+    func testFieldOfTheConfigurationThatCannotBeIsNamed() throws {
+        let wrong: [(String, Any?, String)] = [
+            ("hidden_size", nil, "\"hidden_size\" is missing"),
+            ("hidden_size", "48", "\"hidden_size\" is 48, which is not of the right type"),
+            ("num_attention_heads", 5, "hidden_size 48 can't be divided into 5 attention heads"),
+            ("num_hidden_layers", 1_000_000_000, "num_hidden_layers is 1000000000"),
+            ("hidden_dropout_prob", 5, "hidden_dropout_prob is 5.0; it has to be from 0 to below 1"),
+            ("layer_norm_eps", -1, "layer_norm_eps is -1.0"),
+            ("hidden_act", "step", "\"hidden_act\" is \"step\"; gelu and relu are supported"),
+            ("model_type", "gpt2", "of type \"gpt2\"; only BERT's architecture is supported"),
+            ("camtl", 3, "the entry \"camtl\" is not a JSON object"),
+            ("camtl", ["tasks": []], "the entry \"camtl\" needs encoder_type, max_seq_length and tasks"),
+        ]
+        for (field, value, message) in wrong {
+            try write { $0.configuration[field] = value }
+            try assertRefuses(arguments("--do_train"), configuration.path, message)
+        }
+    }
+
+    func testVocabularyThatIsNotTheModelsIsRefused() throws {
+        try write { $0.vocabulary.removeAll { $0 == "[SEP]" } }
+        try assertRefuses(arguments("--do_train"), "the vocabulary lacks [SEP]")
+        try write { $0.vocabulary += ["one", "more"] }
+        try assertRefuses(arguments("--do_train"), "vocab.txt has 82 tokens", "vocab_size is 80")
+    }
+
+    func testFolderWithoutAModelIsRefusedByWhatItLacks() throws {
+        try assertRefuses(arguments("--do_train"), "\(encoder.path): there is no such folder", "Hugging Face cache")
+        try write()
+        for name in ["vocab.txt", "config.json"] {
+            let url = encoder.appendingPathComponent(name)
+            let content = try Data(contentsOf: url)
+            try FileManager.default.removeItem(at: url)
+            try assertRefuses(arguments("--do_train"), url.path)
+            try content.write(to: url)
+        }
+        try FileManager.default.removeItem(at: weights)
+        try assertRefuses(
+            arguments("--do_train"), "\(encoder.path): there is neither model.safetensors nor pytorch_model.bin")
+    }
+
+    func testLayersThatTheEncoderLacksCannotBeFrozen() throws {
+        try write()
+        try assertRefuses(
+            arguments("--do_train", "--freeze_encoder_layers", "0-2"), "--freeze_encoder_layers 0-2",
+            "this encoder's layers are 0 to 1")
+        for text in ["2", "1-0", "a-b", "-1-1"] {
+            try assertRefuses(
+                arguments("--do_train", "--freeze_encoder_layers=\(text)"),
+                "--freeze_encoder_layers takes a range of layers such as 0-5, not '\(text)'")
+        }
+    }
+
+    func testWhatATrainedModelIsNotCannotBeAskedOfIt() throws {
+        try write { $0.addDecoders([("rte", ["entailment", "not_entailment"])]) }
+        try assertRefuses(
+            arguments(tasks: ["rte", "mrpc"], "--do_eval"), encoder.path, "no decoder for mrpc; its tasks are rte")
+        try assertRefuses(
+            arguments("--do_eval", "--encoder_type", "ca-mtl-base"), "this model's encoder is bert, not ca-mtl-base")
+        try assertRefuses(
+            arguments(tasks: ["rte", "rte"], "--do_train"), "tasks named more than once: rte")
+    }
+
+    func testTrainedModelWhoseLabelsAreNotTheTasksIsRefused() throws {
+        try write { $0.addDecoders([("rte", ["yes", "no"])]) }
+        try assertRefuses(
+            arguments("--do_eval"), "the model's task \"rte\" is a classification with the labels yes, no",
+            "GLUE's is a classification with the labels entailment, not_entailment")
+    }
+}

@@ -1,0 +1,131 @@
+import Foundation
+import XCTest
+
+/// What is wrong with rows to predict or to tokenise is said by its line, and no output is written.
+final class WrongRowsTests: CommandTestCase {
+    private var rows: URL { folder.appendingPathComponent("rows.jsonl") }
+    private var predictions: URL { folder.appendingPathComponent("predictions.jsonl") }
+    private let goodRow = #"{"task": "rte", "sentence1": "ba be.", "sentence2": "bi."}"#
+
+    override func setUpWithError() throws {
+        try super.setUpWithError()
+        var model = TinyEncoder()
+        model.addDecoders([("rte", ["entailment", "not_entailment"]), ("sts-b", [])])
+        try model.write(to: encoder)
+    }
+
+    private func predict(_ input: URL, to output: URL? = nil) -> [String] {
+        [
+            "predict", "--model_name_or_path", encoder.path, "--input", input.path,
+            "--output", (output ?? predictions).path,
+        ]
+    }
+
+    /// The second of the file's rows is wrong.
+    private func assertRefusesRow(
+        _ row: String, _ message: String, file: StaticString = #filePath, line: UInt = #line
+    ) throws {
+        try TinyGLUE.write("\(goodRow)\n\(row)\n\(goodRow)\n", to: rows)
+        try assertRefuses(predict(rows), "\(rows.path):2: \(message)", file: file, line: line)
+    }
+
+    func testLineThatIsNoRowIsNamed() throws {
+        let deep = String(repeating: "{\"task\":", count: 100_000)
+        for row in ["{\"task\": \"rte\"", "[]", "rte\tba be.\tbi.", "{\"task\": 1, \"sentence\": \"ba\"}", deep] {
+            try assertRefusesRow(row, "this is no row such as {\"task\": \"rte\", \"sentence1\": ")
+        }
+    }
+
+    func testLineThatIsNotUTF8IsNamed() throws {
+        try (Data((goodRow + "\n{\"task\": \"rte\", \"sentence\": \"b").utf8) + [0xFF] + Data("a\"}\n".utf8))
+            .write(to: rows)
+        try assertRefuses(predict(rows), "\(rows.path):2: ")
+    }
+
+    func testUnknownTaskIsRefusedWithTheModelsOwn() throws {
+        try assertRefusesRow(
+            #"{"task": "mrpc", "sentence": "ba"}"#, "the model has no task \"mrpc\"; its tasks are rte, sts-b")
+    }
+
+    func testRowWithoutATextIsRefused() throws {
+        for row in [#"{"task": "rte"}"#, #"{"task": "rte", "sentence2": "ba"}"#] {
+            try assertRefusesRow(row, "the row has neither \"sentence\" or \"sentence1\" nor \"input_ids\"")
+        }
+    }
+
+    func testIDsOutsideOfTheVocabularyAreRefused() throws {
+        let last = TinyEncoder.vocabulary.count - 1
+        for id in [-1, last + 1] {
+            try assertRefusesRow(
+                "{\"task\": \"rte\", \"input_ids\": [2, \(id), 3]}",
+                "the input id \(id) is outside of the vocabulary, 0 to \(last)")
+        }
+        try assertRefusesRow(
+            #"{"task": "rte", "input_ids": [2, 3], "token_type_ids": [0, 2]}"#,
+            "the token type id 2 is outside of 0 to 1")
+    }
+
+    func testIDsThatAreNoSequenceOfTheModelAreRefused() throws {
+        try assertRefusesRow(
+            #"{"task": "rte", "input_ids": [2, 9, 3], "token_type_ids": [0]}"#,
+            "there are 3 input_ids and 1 token_type_ids")
+        try assertRefusesRow(#"{"task": "rte", "input_ids": []}"#, "there are 0 input_ids; the model takes 1 to 16")
+        let long = Array(repeating: "9", count: 17).joined(separator: ", ")
+        try assertRefusesRow(
+            "{\"task\": \"rte\", \"input_ids\": [\(long)]}", "there are 17 input_ids; the model takes 1 to 16")
+    }
+
+    func testInputThatCannotBeReadIsNamed() throws {
+        for input in [rows, encoder] {
+            try assertRefuses(predict(input), "\(input.path): there is no such file, or it can't be read")
+        }
+    }
+
+    func testInputWithoutRowsIsRefused() throws {
+        for text in ["", "\n \n"] {
+            try TinyGLUE.write(text, to: rows)
+            try assertRefuses(predict(rows), "\(rows.path): there are no rows in this file")
+        }
+    }
+
+    func testOutputThatCannotBeWrittenIsNamed() throws {
+        try TinyGLUE.write(goodRow, to: rows)
+        let inNoFolder = folder.appendingPathComponent("none/predictions.jsonl")
+        try assertRefuses(
+            predict(rows, to: inNoFolder), "\(inNoFolder.path): not written: No such file or directory",
+            "create its folder first")
+        try assertRefuses(predict(rows, to: encoder), "\(encoder.path): not written: a folder")
+    }
+
+    func testEarlierOutputIsKeptWhenARowIsWrong() throws {
+        try TinyGLUE.write("earlier", to: predictions)
+        try assertRefusesRow("?", "this is no row")
+    }
+
+    func testPretrainedEncoderCannotPredict() throws {
+        try TinyEncoder().write(to: encoder)
+        try TinyGLUE.write(goodRow, to: rows)
+        try assertRefuses(predict(rows), "\(encoder.path): this is a pretrained encoder and no trained model")
+    }
+
+    func testMissingFlagsOfSubcommandsAreNamed() throws {
+        try assertRefuses(["predict", "--input", rows.path], "--model_name_or_path", lines: 2)
+        try assertRefuses(["tokenize"], "--model_name_or_path", lines: 2)
+    }
+
+    func testTokenizingBytesThatAreNotUTF8NamesTheirLine() throws {
+        let input = Data("ba be\n".utf8) + [0xC3, 0x28, 0x0A] + Data("bi\n".utf8)
+        let outcome = try assertRefuses(
+            ["tokenize", "--model_name_or_path", encoder.path], "standard input, line 2: this is not valid UTF-8",
+            input: input, printsResults: true)
+        XCTAssertEqual(outcome.lines.count, 1, "the lines before it are tokenised, and none after it")
+    }
+
+    func testTokenizingToALengthThatNoSequenceHasIsRefused() throws {
+        for length in ["-5", "2"] {
+            try assertRefuses(
+                ["tokenize", "--model_name_or_path", encoder.path, "--max_seq_length", length],
+                "--max_seq_length is \(length); a sequence has at least 3 tokens")
+        }
+    }
+}

@@ -1,0 +1,180 @@
+import Foundation
+import Torch
+import XCTest
+
+final class OptimizationTests: XCTestCase {
+    private func parameter(_ values: [Double], dtype: DType) throws -> Parameter {
+        let parameter = Parameter("p")
+        parameter.declare([values.count], .zeros)
+        try parameter.materialize(Tensor(values).to(dtype))
+        return parameter
+    }
+
+    private func setGradient(_ parameter: Parameter, _ gradient: [Double]?) throws {
+        let tensor = parameter.wrappedValue
+        try tensor.setGradient(gradient.map { try Tensor($0).to(tensor.dtype) })
+    }
+
+    // MARK: - AdamW
+
+    /// One parameter after the documented formula, in Swift.
+    private struct ReferenceAdamW {
+        var values: [Double]
+        let decay: Double
+        let epsilon: Double
+        private var first: [Double]
+        private var second: [Double]
+        private var step = 0.0
+
+        init(_ values: [Double], decay: Double, epsilon: Double) {
+            (self.values, self.decay, self.epsilon) = (values, decay, epsilon)
+            first = values.map { _ in 0 }
+            second = first
+        }
+
+        mutating func update(_ gradient: [Double]?, rate: Double) {
+            guard let gradient else { return }
+            step += 1
+            for (index, g) in gradient.enumerated() {
+                first[index] = 0.9 * first[index] + 0.1 * g
+                second[index] = 0.999 * second[index] + 0.001 * g * g
+                let correction = (1 - pow(0.999, step)).squareRoot() / (1 - pow(0.9, step))
+                values[index] -= rate * correction * first[index] / (second[index].squareRoot() + epsilon)
+                values[index] -= rate * decay * values[index]
+            }
+        }
+    }
+
+    /// Two groups of parameters, one of which decays; one parameter of each often lacks a gradient.
+    private func assertAdamWFollowsItsFormula(_ dtype: DType, epsilon: Double, within accuracy: Double) throws {
+        var random = RandomStream(seed: 9)
+        func values(_ count: Int, _ size: Double) -> [Double] {
+            // Such as float32 holds, so that both begin with the same.
+            (0..<count).map { _ in Double(Float(Double.random(in: -size...size, using: &random))) }
+        }
+        let decays = [0.1, 0.1, 0, 0]
+        var references = decays.indices.map {
+            ReferenceAdamW(values(3 + $0, 1), decay: decays[$0], epsilon: epsilon)
+        }
+        let parameters = try references.map { try parameter($0.values, dtype: dtype) }
+        let optimizer = AdamW(
+            [
+                AdamW.Group(parameters: Array(parameters[..<2]), weightDecay: 0.1),
+                AdamW.Group(parameters: Array(parameters[2...]), weightDecay: 0),
+            ], epsilon: epsilon)
+        for step in 0..<50 {
+            let rate = 0.01 * Double(step % 7)
+            for (index, parameter) in parameters.enumerated() {
+                let isAbsent = index % 2 == 1 && step % 3 != 1
+                let gradient = isAbsent ? nil : values(3 + index, pow(10, Double(index - 3)))
+                try setGradient(parameter, gradient)
+                references[index].update(gradient, rate: rate)
+            }
+            try optimizer.step(rate: rate)
+            try optimizer.clearGradients()
+            for (index, parameter) in parameters.enumerated() {
+                XCTAssertNil(try parameter.wrappedValue.gradient())
+                let own: [Double] = try parameter.wrappedValue.elements()
+                for (value, expected) in zip(own, references[index].values) {
+                    XCTAssertEqual(value, expected, accuracy: accuracy, "parameter \(index) in step \(step)")
+                }
+            }
+        }
+    }
+
+    func testAdamWFollowsItsFormula() throws {
+        // Rounding of 50 steps; an epsilon that counts shows where it is added.
+        for epsilon in [1e-8, 1e-3] {
+            try assertAdamWFollowsItsFormula(.float64, epsilon: epsilon, within: 1e-13)
+            try assertAdamWFollowsItsFormula(.float32, epsilon: epsilon, within: 3e-6)
+        }
+    }
+
+    func testParameterWithoutAGradientStays() throws {
+        let parameter = try parameter([1, 2], dtype: .float32)
+        let optimizer = AdamW([AdamW.Group(parameters: [parameter], weightDecay: 0.5)], epsilon: 1e-8)
+        try optimizer.step(rate: 0.1)
+        XCTAssertEqual(try parameter.wrappedValue.elements(Float.self), [1, 2])
+        try setGradient(parameter, [1, 1])
+        try optimizer.step(rate: 0.1)
+        let moved: [Float] = try parameter.wrappedValue.elements()
+        XCTAssertNotEqual(moved, [1, 2])
+        try optimizer.clearGradients()
+        try optimizer.step(rate: 0.1)
+        XCTAssertEqual(try parameter.wrappedValue.elements(Float.self), moved)
+    }
+
+    func testGradientsThatAreZeroedMoveAParameterByItsMomentum() throws {
+        let (moved, untouched) = (try parameter([1, 2], dtype: .float32), try parameter([1, 2], dtype: .float32))
+        let optimizer = AdamW([AdamW.Group(parameters: [moved, untouched], weightDecay: 0)], epsilon: 1e-8)
+        try setGradient(moved, [1, -1])
+        try optimizer.step(rate: 0.1)
+        try optimizer.clearGradients(toZero: true)
+        XCTAssertEqual(try moved.wrappedValue.gradient()?.elements(Float.self), [0, 0])
+        XCTAssertNil(try untouched.wrappedValue.gradient())
+        let before: [Float] = try moved.wrappedValue.elements()
+        try optimizer.step(rate: 0.1)
+        let after: [Float] = try moved.wrappedValue.elements()
+        XCTAssertLessThan(after[0], before[0])
+        XCTAssertGreaterThan(after[1], before[1])
+        XCTAssertEqual(try untouched.wrappedValue.elements(Float.self), [1, 2])
+    }
+
+    func testStepWithoutParametersDoesNothing() throws {
+        let optimizer = AdamW([AdamW.Group(parameters: [], weightDecay: 0.1)], epsilon: 1e-8)
+        try optimizer.step(rate: 1)
+        try optimizer.clearGradients()
+    }
+
+    // MARK: - Clipping
+
+    func testClippingScalesAllGradientsByOneFactor() throws {
+        for maximum in [1, 4.9, 5, 5.1, 100] {
+            let parameters = try [[0, 0], [0], [1]].map { try parameter($0, dtype: .float64) }
+            try setGradient(parameters[0], [3, 0])
+            try setGradient(parameters[1], [-4])
+            XCTAssertEqual(try clipGradientNorm(parameters, maximum: maximum), 5, accuracy: 1e-14)
+            let scale = min(1, maximum / (5 + 1e-6))
+            let clipped = try parameters.compactMap { try $0.wrappedValue.gradient()?.elements(Double.self) }
+            for (value, expected) in zip(clipped.joined(), [3 * scale, 0, -4 * scale]) {
+                XCTAssertEqual(value, expected, accuracy: 1e-14, "clipped to \(maximum)")
+            }
+            XCTAssertNil(try parameters[2].wrappedValue.gradient())
+        }
+    }
+
+    func testNormOfNoGradientsIsZero() throws {
+        XCTAssertEqual(try clipGradientNorm([], maximum: 1), 0)
+        XCTAssertEqual(try clipGradientNorm([parameter([1], dtype: .float32)], maximum: 1), 0)
+    }
+
+    // MARK: - Schedule
+
+    private func rates(_ total: Int, _ warmup: Double, _ steps: Int) -> [Double] {
+        let schedule = LinearSchedule(rate: 8, totalSteps: total, warmupProportion: warmup)
+        return (0..<steps).map(schedule.rate(at:))
+    }
+
+    func testRateRisesAndFallsLinearly() {
+        XCTAssertEqual(rates(8, 0.5, 10), [0, 2, 4, 6, 8, 6, 4, 2, 0, 0])
+        XCTAssertEqual(rates(4, 0, 6), [8, 6, 4, 2, 0, 0], "without a warm-up the first rate is the highest")
+        XCTAssertEqual(rates(4, 1, 6), [0, 2, 4, 6, 0, 0], "with nothing else the highest isn't reached")
+    }
+
+    func testWarmupIsNotRounded() {
+        XCTAssertEqual(LinearSchedule(rate: 8, totalSteps: 10, warmupProportion: 0.25).warmupSteps, 2.5)
+        for (rate, expected) in zip(rates(10, 0.25, 4), [0, 8 / 2.5, 16 / 2.5, 8 * 7 / 7.5]) {
+            XCTAssertEqual(rate, expected, accuracy: 1e-14)
+        }
+        // Less than a step: rising by a whole one's share.
+        XCTAssertEqual(rates(2, 0.25, 3)[0], 0)
+        XCTAssertEqual(rates(2, 0.25, 3)[1], 8 / 1.5, accuracy: 1e-14)
+    }
+
+    func testOneStepOrNone() {
+        XCTAssertEqual(rates(1, 0, 3), [8, 0, 0])
+        XCTAssertEqual(rates(1, 1, 3), [0, 0, 0])
+        XCTAssertEqual(rates(1, 0.5, 2), [0, 0])
+        for warmup in [0, 0.5, 1] { XCTAssertEqual(rates(0, warmup, 3), [0, 0, 0]) }
+    }
+}

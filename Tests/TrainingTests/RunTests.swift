@@ -1,0 +1,126 @@
+import CAMTL
+import Foundation
+import Tasks
+import Torch
+import Training
+import XCTest
+
+/// From raw files to a model and its figures.
+final class RunTests: ToyTestCase {
+    private func configuration(_ change: (inout RunConfiguration) -> Void = { _ in }) -> RunConfiguration {
+        var configuration = RunConfiguration(
+            modelFolder: modelFolder, dataDirectory: dataDirectory, cacheDirectory: cacheDirectory)
+        configuration.outputDirectory = outputDirectory
+        configuration.trains = true
+        configuration.training = .toy(steps: 4)
+        change(&configuration)
+        return configuration
+    }
+
+    private func run(_ configuration: RunConfiguration) throws -> [RunEvent] {
+        var events: [RunEvent] = []
+        try Run(configuration) { events.append($0) }.execute()
+        return events
+    }
+
+    private func evaluation(_ events: [RunEvent]) throws -> EvaluationReport {
+        try XCTUnwrap(events.lazy.compactMap { if case .evaluated(let report) = $0 { report } else { nil } }.first)
+    }
+
+    private func outputFiles() -> [String] {
+        (try? FileManager.default.contentsOfDirectory(atPath: outputDirectory.path).sorted()) ?? []
+    }
+
+    private func results(_ name: String) throws -> [String: Double?] {
+        let data = try Data(contentsOf: outputDirectory.appendingPathComponent(name))
+        return try JSONDecoder().decode([String: Double?].self, from: data)
+    }
+
+    private func prepare() throws {
+        try writeModel(tasks: ["cola", "sts-b"])
+        for name in ["cola", "sts-b"] { try writeData(name, train: 16) }
+    }
+
+    func testSavedModelHasTheTrainedModelsFigures() throws {
+        try prepare()
+        let trained = try evaluation(run(configuration { $0.evaluates = true }))
+        XCTAssertEqual(
+            outputFiles(),
+            [
+                "config.json", "eval_results.json", "model.safetensors", "tokenizer_config.json",
+                "train_results.json", "vocab.txt",
+            ])
+        let written = try results("eval_results.json")
+        XCTAssertEqual(written["eval_sts-b_pearson"], trained.results[1].scores[.pearson])
+        XCTAssertEqual(written["eval_cola_loss"], trained.results[0].loss)
+        XCTAssertEqual(written["eval_average"], trained.average)
+        let loaded = try evaluation(
+            run(
+                configuration {
+                    ($0.modelFolder, $0.outputDirectory) = (outputDirectory, nil)
+                    ($0.trains, $0.evaluates) = (false, true)
+                }))
+        XCTAssertEqual(loaded, trained)
+    }
+
+    func testSameRunGivesTheSameFile() throws {
+        try prepare()
+        let file = outputDirectory.appendingPathComponent("model.safetensors")
+        _ = try run(configuration())
+        let first = try Data(contentsOf: file)
+        _ = try run(configuration { $0.overwritesOutput = true })
+        XCTAssertEqual(try Data(contentsOf: file), first)
+    }
+
+    func testWritesHowMuchOfTheDataWasUsed() throws {
+        try prepare()
+        _ = try run(configuration { $0.training.sampling = .sequential })
+        let written = try results("train_results.json")
+        XCTAssertEqual(written["train_steps"], 4)
+        XCTAssertEqual(written["train_share_used"], 1)
+        for name in ["cola", "sts-b"] {
+            XCTAssertEqual(written["train_\(name)_samples"], 16)
+            XCTAssertEqual(written["train_\(name)_used"], 16)
+            XCTAssertEqual(written["train_\(name)_updates"], 16)
+        }
+    }
+
+    /// Pearson's r of equal scores.
+    func testFigureThatIsNotDefinedIsNull() throws {
+        try writeModel(tasks: ["sts-b"])
+        try writeData("sts-b", train: 4, dev: 1)
+        let report = try evaluation(
+            run(configuration { ($0.trains, $0.evaluates) = (false, true) }))
+        XCTAssertTrue(try XCTUnwrap(report.results[0].scores[.pearson]).isNaN)
+        let written = try results("eval_results.json")
+        XCTAssertEqual(written["eval_sts-b_pearson"], .some(.none))
+        XCTAssertEqual(written["eval_sts-b_loss"], report.results[0].loss)
+    }
+
+    func testLossThatIsNotFiniteLeavesNoOutput() throws {
+        try prepare()
+        XCTAssertThrowsError(try run(configuration { $0.training.optimizer.learningRate = 1e38 })) {
+            guard case TrainingError.lossNotFinite(step: 2, loss: _, tasks: _) = $0 else { return XCTFail("\($0)") }
+        }
+        XCTAssertEqual(outputFiles(), [])
+        XCTAssertNoThrow(try run(configuration()), "the folder can be used")
+    }
+
+    func testOutputFolderThatIsNotEmptyIsLeftAlone() throws {
+        try prepare()
+        try FileManager.default.createDirectory(at: outputDirectory, withIntermediateDirectories: true)
+        try Data("notes".utf8).write(to: outputDirectory.appendingPathComponent("notes.txt"))
+        XCTAssertThrowsError(try run(configuration())) {
+            guard case RunError.outputNotEmpty(path: outputDirectory.path) = $0 else { return XCTFail("\($0)") }
+        }
+        XCTAssertEqual(outputFiles(), ["notes.txt"])
+        _ = try run(configuration { $0.overwritesOutput = true })
+        XCTAssertTrue(outputFiles().contains("model.safetensors"))
+    }
+
+    func testRunWithNothingToDoIsRefused() throws {
+        XCTAssertThrowsError(try run(configuration { $0.trains = false })) {
+            guard case RunError.nothingToDo = $0 else { return XCTFail("\($0)") }
+        }
+    }
+}
