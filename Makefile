@@ -18,7 +18,12 @@ DEMO_FLAGS := \
 	--overwrite_output_dir \
 	--do_train \
 	--do_eval \
-	--max_seq_length 64
+	--max_seq_length 64 \
+	--per_device_train_batch_size 32 \
+	--learning_rate 2e-4 \
+	--num_train_epochs 3 \
+	--logging_steps 50 \
+	--seed 1
 
 # A libtorch of the user's own; the linker needs its absolute path.
 ifneq ($(LIBTORCH_DIR),)

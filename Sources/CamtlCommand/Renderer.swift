@@ -93,7 +93,6 @@ final class Renderer {
             "\(summary.steps) steps in \(duration(summary.seconds)), "
                 + "\(format(summary.seconds / Double(max(summary.steps, 1)), 3)) s each")
         print(Tables.usage(summary.usage))
-        if !summary.highestScores.isEmpty { print(Tables.highest(summary.highestScores)) }
     }
 
     private func line(_ text: String) {

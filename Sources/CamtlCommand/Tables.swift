@@ -33,20 +33,6 @@ enum Tables {
         return layOut(rows, rightAligned: [1, 2, 3, 4])
     }
 
-    /// Each metric's maximum over several evaluations, which may be of different checkpoints.
-    static func highest(_ reports: [EvaluationReport]) -> String {
-        var rows = [["task", "highest of \(reports.count) evaluations, as the original reports it"]]
-        for result in reports[0].results {
-            let others = reports.compactMap { report in report.results.first { $0.name == result.name } }
-            let metrics = result.scores.entries.map { entry in
-                let values = others.compactMap { $0.scores[entry.metric] }.filter { !$0.isNaN }
-                return "\(entry.metric.rawValue) \(number(values.max() ?? .nan))"
-            }
-            rows.append([result.name, metrics.joined(separator: "  ")])
-        }
-        return layOut(rows, rightAligned: [])
-    }
-
     private static func number(_ value: Double) -> String { value.isNaN ? "nan" : format(value, 4) }
 
     private static func layOut(_ rows: [[String]], rightAligned: Set<Int>) -> String {

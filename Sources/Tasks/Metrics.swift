@@ -39,6 +39,19 @@ public struct Scores: Sendable, Equatable {
         entries.first { $0.metric == metric }?.value
     }
 
+    /// Each metric's higher value of the two evaluations; a number goes before NaN.
+    public func highest(with other: Scores) -> Scores {
+        func higher(_ a: Double, _ b: Double) -> Double { a.isNaN ? b : b.isNaN ? a : max(a, b) }
+        return Scores(
+            entries: entries.map { Entry(metric: $0.metric, value: higher($0.value, other[$0.metric] ?? .nan)) },
+            taskScore: higher(taskScore, other.taskScore))
+    }
+
+    private init(entries: [Entry], taskScore: Double) {
+        self.entries = entries
+        self.taskScore = taskScore
+    }
+
     fileprivate init(_ metric: Metric, _ value: Double) {
         entries = [Entry(metric: metric, value: value)]
         taskScore = value

@@ -40,12 +40,14 @@ public struct TrainingSummary: Sendable {
     public var steps: Int
     public var seconds: Double
     public var usage: ExampleUsage
-    /// Each metric's maximum over the evaluations during training: what the original reports. Empty without such evaluations.
-    public var highestScores: [EvaluationReport]
+    /// The evaluations during training.
+    public var evaluations: [EvaluationReport]
 }
 
 public enum TrainingError: Error, CustomStringConvertible, Sendable {
     case lossNotFinite(step: Int, loss: Double, tasks: [String])
+    /// The gradients' norm is infinite or not a number.
+    case gradientNotFinite(step: Int)
     case noTrainingData
 
     public var description: String {
@@ -53,6 +55,9 @@ public enum TrainingError: Error, CustomStringConvertible, Sendable {
         case .lossNotFinite(let step, let loss, let tasks):
             "the loss of step \(step) is \(loss) (tasks in its batch: \(tasks.joined(separator: ", "))); "
                 + "try a lower --learning_rate or a longer warm-up (--warmup_proportion)"
+        case .gradientNotFinite(let step):
+            "the gradients of step \(step) are not finite; try a lower --learning_rate or a longer warm-up "
+                + "(--warmup_proportion)"
         case .noTrainingData: "there is nothing to train on: no task has a training set"
         }
     }

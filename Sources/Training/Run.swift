@@ -75,10 +75,13 @@ public struct Run {
         if let output = configuration.outputDirectory { try checkOutput(output) }
         let trained = try loadModel()
         let tasks = try loadData(trained)
+        var earlier: [EvaluationReport] = []
         if configuration.trains, let output = configuration.outputDirectory {
-            try train(trained, tasks, output: output)
+            earlier = try train(trained, tasks, output: output).evaluations
         }
-        if configuration.evaluates { try evaluate(trained, tasks) }
+        if configuration.evaluates {
+            try evaluate(trained, tasks, earlier: configuration.training.reproducesOriginal ? earlier : [])
+        }
     }
 
     /// Refuses a folder that can't be written to and, for training, one that has something in it.
@@ -152,7 +155,7 @@ public struct Run {
         }
     }
 
-    private func train(_ trained: TrainedModel, _ tasks: [TaskData], output: URL) throws {
+    private func train(_ trained: TrainedModel, _ tasks: [TaskData], output: URL) throws -> TrainingSummary {
         let trainer = try Trainer(trained, tasks: tasks, settings: configuration.training) {
             try report(.training($0))
         }
@@ -170,12 +173,14 @@ public struct Run {
         try report(.saved(output))
         try ResultsFile.write(summary, to: output)
         try report(.trained(summary))
+        return summary
     }
 
-    private func evaluate(_ trained: TrainedModel, _ tasks: [TaskData]) throws {
+    /// - Parameter earlier: evaluations whose figures count where they are higher.
+    private func evaluate(_ trained: TrainedModel, _ tasks: [TaskData], earlier: [EvaluationReport]) throws {
         let evaluation = try Evaluator(
             model: trained.model, batchSize: configuration.training.evaluationBatchSize
-        ).evaluate(tasks)
+        ).evaluate(tasks).highest(over: earlier)
         if let output = configuration.outputDirectory {
             try makeOutput(output)
             try ResultsFile.write(evaluation, to: output)

@@ -45,7 +45,7 @@ public final class Trainer {
 
     /// Trains to the end, saving a checkpoint folder in `outputDirectory` every `saveSteps` updates.
     ///
-    /// - Throws: `TrainingError.lossNotFinite`, before the model is changed by it; what saving and `report` throw.
+    /// - Throws: `TrainingError.lossNotFinite` or `.gradientNotFinite`, before the model is changed by it; what saving and `report` throw.
     public func run(outputDirectory: URL) throws -> TrainingSummary {
         try seedRandomStream(settings.seed)
         let start = ContinuousClock.now
@@ -58,14 +58,16 @@ public final class Trainer {
         var evaluations: [EvaluationReport] = []
         var step = 0
         var epoch = 0
+        var pending = PendingUpdate()
         while !plan.isFinished(step: step, epoch: epoch) {
-            var pending = PendingUpdate()
             for batch in 0..<sampler.batchesPerEpoch {
                 try train(batch, &pending, step: step)
                 guard plan.isDue(afterBatch: batch) else { continue }
                 step += 1
                 let progress = Double(epoch) + Double(batch + 1) / Double(sampler.batchesPerEpoch)
-                try report(.stepped(pending.report(updater.step(), step: step, epoch: progress)))
+                let update = try updater.step()
+                usage.record(pending.examples)
+                try report(.stepped(pending.report(update, step: step, epoch: progress)))
                 pending = PendingUpdate()
                 if step % settings.saveSteps == 0 { try save(outputDirectory, step: step) }
                 if let interval = settings.evaluationSteps, step % interval == 0 {
@@ -76,8 +78,7 @@ public final class Trainer {
             epoch += 1
         }
         return TrainingSummary(
-            steps: step, seconds: (ContinuousClock.now - start).seconds, usage: usage,
-            highestScores: settings.reproducesOriginal ? evaluations : [])
+            steps: step, seconds: (ContinuousClock.now - start).seconds, usage: usage, evaluations: evaluations)
     }
 
     /// Adds the gradient of the next batch.
@@ -97,9 +98,8 @@ public final class Trainer {
                 step: step + 1, loss: value, tasks: loss.tasks.map { model.configuration.tasks[$0.task].name })
         }
         try updater.accumulate(loss.total, share: plan.share(ofBatch: batch))
-        usage.record(examples)
         pending.losses.append(value)
-        pending.examples += examples.count
+        pending.examples += examples
         pending.tokens += input.tokens.inputIDs.count
     }
 
@@ -120,14 +120,14 @@ public final class Trainer {
 /// What the batches since the last update add up to.
 private struct PendingUpdate {
     var losses: [Double] = []
-    var examples = 0
+    var examples: [ExampleReference] = []
     var tokens = 0
     private let start = ContinuousClock.now
 
     func report(_ step: Updater.Step, step number: Int, epoch: Double) -> StepReport {
         StepReport(
             step: number, epoch: epoch, loss: losses.reduce(0, +) / Double(losses.count),
-            learningRate: step.learningRate, gradientNorm: step.gradientNorm, examples: examples, tokens: tokens,
+            learningRate: step.learningRate, gradientNorm: step.gradientNorm, examples: examples.count, tokens: tokens,
             seconds: (ContinuousClock.now - start).seconds)
     }
 }

@@ -53,8 +53,8 @@ class CommandTestCase: XCTestCase {
         return outcome
     }
 
-    /// The command line of a run on the test's encoder and data that takes about a second; of a flag that is given again
-    /// in `more`, the last counts.
+    /// The command line of a run on the test's encoder and data that takes about a second; of a flag that is given
+    /// again in `more`, the last counts.
     func arguments(tasks: [String] = ["rte"], output: URL? = nil, _ more: String...) -> [String] {
         [
             "--model_name_or_path", encoder.path, "--data_dir", data.path, "--cache_dir", cache.path,
@@ -80,6 +80,12 @@ class CommandTestCase: XCTestCase {
         try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
     }
 
+    /// The numbers in a file of figures, less those that are null.
+    func figures(_ url: URL) throws -> [String: Double] {
+        // JSONSerialization loses a number's last bit on Linux.
+        try JSONDecoder().decode([String: Double?].self, from: Data(contentsOf: url)).compactMapValues { $0 }
+    }
+
     func json(_ url: URL) throws -> [String: Any] {
         let object = try JSONSerialization.jsonObject(with: try Data(contentsOf: url))
         return try XCTUnwrap(object as? [String: Any])
@@ -87,8 +93,8 @@ class CommandTestCase: XCTestCase {
 }
 
 extension CommandTestCase {
-    /// Runs the program on input that it has to refuse: with a status that is an error's and no crash's, one message that ends
-    /// what it says and has all of `parts`, no result on standard output, and every file as it was.
+    /// Runs the program on input that it has to refuse: with a status that is an error's and no crash's, one message
+    /// that ends what it says and has all of `parts`, no result on standard output, and every file as it was.
     ///
     /// - Parameters:
     ///   - lines: how many lines the message has.

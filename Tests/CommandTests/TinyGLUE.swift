@@ -58,7 +58,9 @@ struct TinyGLUE {
         return task
     }
 
-    private static func pairTask(_ task: String, _ folder: String, _ columns: [String], _ labels: [String]) -> TinyGLUE {
+    private static func pairTask(
+        _ task: String, _ folder: String, _ columns: [String], _ labels: [String]
+    ) -> TinyGLUE {
         TinyGLUE(
             task: task, folder: folder, columns: columns, firstColumn: "sentence1", secondColumn: "sentence2",
             labelColumn: "label", labels: labels)

@@ -121,6 +121,17 @@ final class TrainingRunTests: CommandTestCase {
         XCTAssertGreaterThan(correlation, 0.8)
     }
 
+    func testEvaluationDuringTrainingComesEveryFewSteps() throws {
+        try TinyEncoder().write(to: encoder)
+        try TinyGLUE.write(["rte"], to: data)
+        let messages = try camtl(
+            arguments("--do_train", "--evaluate_during_training", "--logging_steps", "2", "--max_steps", "5")
+        ).messages
+        XCTAssertEqual(
+            messages.split(separator: "\n").filter { $0.hasPrefix("after step ") }, ["after step 2:", "after step 4:"])
+        XCTAssertEqual(messages.split(separator: "\n").filter { $0.hasPrefix("average") }.count, 2, messages)
+    }
+
     func testStepsAreLoggedAsPlainLinesWithoutATerminal() throws {
         try TinyEncoder().write(to: encoder)
         try TinyGLUE.write(["rte"], to: data)

@@ -79,8 +79,8 @@ final class WrongFlagsTests: CommandTestCase {
     func testNumberThatIsNoneIsRefused() throws {
         for (flag, value) in [("max_steps", "many"), ("learning_rate", "1e-"), ("seed", "-1"), ("max_steps", "1.5")] {
             try assertRefuses(
-                arguments("--do_train", "--\(flag)", value), "The value '\(value)' is invalid for '--\(flag) <\(flag)>'",
-                lines: 2)
+                arguments("--do_train", "--\(flag)", value),
+                "The value '\(value)' is invalid for '--\(flag) <\(flag)>'", lines: 2)
         }
     }
 

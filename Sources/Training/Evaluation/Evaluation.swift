@@ -19,6 +19,18 @@ public struct EvaluationReport: Sendable, Equatable {
 
     public init(results: [EvaluationResult]) { self.results = results }
 
+    /// Each metric's maximum over these figures and earlier ones, which may be of other states of the model: what the original reports.
+    public func highest(over earlier: [EvaluationReport]) -> EvaluationReport {
+        EvaluationReport(
+            results: results.map { result in
+                var result = result
+                for other in earlier.flatMap(\.results) where other.name == result.name {
+                    result.scores = result.scores.highest(with: other.scores)
+                }
+                return result
+            })
+    }
+
     /// A task's score: the mean of its metrics, over its sets.
     public var taskScores: [(task: String, score: Double)] {
         var order: [String] = []

@@ -64,8 +64,10 @@ public final class Updater {
     }
 
     /// Applies what has been accumulated.
+    /// - Throws: `TrainingError.gradientNotFinite`, before anything is changed; `TorchError`.
     public func step() throws -> Step {
         let norm = try clipGradientNorm(parameters, maximum: settings.maxGradientNorm)
+        guard norm.isFinite else { throw TrainingError.gradientNotFinite(step: stepsTaken + 1) }
         let rate = schedule.rate(at: stepsTaken)
         try optimizer.step(rate: rate)
         try optimizer.clearGradients(toZero: keepsZeroGradients)
