@@ -24,7 +24,6 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
-        .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
     ],
     targets: [
         .target(
@@ -40,14 +39,14 @@ let package = Package(
                 .unsafeFlags(["-L" + libtorch + "/lib", "-Xlinker", "-rpath", "-Xlinker", libtorch + "/lib"]),
                 .linkedLibrary("torch_cpu"), .linkedLibrary("c10"),
             ]),
-        .target(name: "Torch", dependencies: ["CTorch"], swiftSettings: swift),
+        .target(name: "Files", swiftSettings: swift),
+        .target(name: "Torch", dependencies: ["CTorch", "Files"], swiftSettings: swift),
         .target(name: "Tokenization", swiftSettings: swift),
+        .target(name: "Tasks", dependencies: ["Files", "Tokenization"], swiftSettings: swift),
+        .target(name: "CAMTL", dependencies: ["Files", "Torch", "Tasks", "Tokenization"], swiftSettings: swift),
         .target(
-            name: "Tasks",
-            dependencies: ["Tokenization", .product(name: "Crypto", package: "swift-crypto")],
+            name: "Training", dependencies: ["CAMTL", "Files", "Tasks", "Torch", "Tokenization"],
             swiftSettings: swift),
-        .target(name: "CAMTL", dependencies: ["Torch", "Tasks", "Tokenization"], swiftSettings: swift),
-        .target(name: "Training", dependencies: ["CAMTL", "Tasks", "Torch", "Tokenization"], swiftSettings: swift),
         .executableTarget(
             name: "CamtlCommand",
             dependencies: [
@@ -55,8 +54,9 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swift),
+        .testTarget(name: "FilesTests", dependencies: ["Files"], swiftSettings: swift),
         .testTarget(
-            name: "TorchTests", dependencies: ["Torch"], exclude: ["Files/Fixtures"], swiftSettings: swift),
+            name: "TorchTests", dependencies: ["Torch"], exclude: ["Checkpoints/Fixtures"], swiftSettings: swift),
         .testTarget(
             name: "TokenizationTests", dependencies: ["Tokenization"], exclude: ["Fixtures"], swiftSettings: swift),
         .testTarget(name: "TasksTests", dependencies: ["Tasks"], swiftSettings: swift),

@@ -1,6 +1,6 @@
+import Files
 import Foundation
 import Tasks
-import Torch
 
 /// A model folder's `config.json`: the encoder's fields as the ecosystem names them and, in a folder that this program wrote, the entry `camtl`.
 public struct ConfigurationFile: Sendable {

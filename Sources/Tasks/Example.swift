@@ -1,3 +1,4 @@
+import Files
 import Foundation
 
 /// One example as its file gives it.

@@ -1,4 +1,4 @@
-import Crypto
+import Files
 import Foundation
 import Tokenization
 
@@ -40,24 +40,15 @@ struct FeatureKey: Sendable, Equatable {
             }
         let content = Content(
             format: FeatureFile.version,
-            file: hexadecimalDigits(of: source.withBytes { SHA256.hash(data: $0) }),
+            file: source.withBytes { SHA256($0) }.hexadecimal,
             hasHeader: hasHeader, columns: columns, skipsDamagedRows: file.skipsDamagedRows,
             labels: labels, scoreRange: range.map { [$0.lowerBound, $0.upperBound] },
-            vocabulary: hexadecimalDigits(of: SHA256.hash(data: tokenizer.vocabulary.fileContents)),
+            vocabulary: SHA256(tokenizer.vocabulary.fileContents).hexadecimal,
             lowercase: tokenizer.lowercase, maxSequenceLength: maxSequenceLength)
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys]
-        let digest = SHA256.hash(data: try encoder.encode(content))
-        words = digest.withUnsafeBytes { bytes in
-            (0..<4).map { bytes.loadUnaligned(fromByteOffset: $0 * 8, as: UInt64.self) }
-        }
-        hexadecimal = hexadecimalDigits(of: digest)
+        let hash = SHA256(try encoder.encode(content))
+        words = stride(from: 0, to: 8, by: 2).map { UInt64(hash.words[$0]) << 32 | UInt64(hash.words[$0 + 1]) }
+        hexadecimal = hash.hexadecimal
     }
-}
-
-private func hexadecimalDigits(of digest: SHA256Digest) -> String {
-    digest.map { byte in
-        let digits = String(byte, radix: 16)
-        return byte < 16 ? "0" + digits : digits
-    }.joined()
 }

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 
 /// One example, encoded. Its ids are borrowed from the set it comes from.

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 
 /// A file under construction: it has a name of its own beside its place until it is moved there, and is removed if it

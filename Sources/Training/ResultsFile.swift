@@ -1,5 +1,5 @@
+import Files
 import Foundation
-import Torch
 
 /// The figures of a run as JSON, under the names of Hugging Face's Trainer: `train_results.json`, `eval_results.json`.
 enum ResultsFile {

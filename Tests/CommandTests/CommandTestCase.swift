@@ -35,7 +35,9 @@ class CommandTestCase: XCTestCase {
     }
 
     /// Runs the program to its end, whatever that is.
-    func run(_ arguments: [String], input: Data, environment: [String: String] = [:]) throws -> Outcome {
+    func outcome(
+        of arguments: [String], input: Data = Data(), environment: [String: String] = [:]
+    ) throws -> Outcome {
         try RunningProgram(arguments, in: folder, streams: streams, input: input, environment: environment).finish()
     }
 
@@ -45,7 +47,7 @@ class CommandTestCase: XCTestCase {
         _ arguments: [String], input: String = "", environment: [String: String] = [:],
         file: StaticString = #filePath, line: UInt = #line
     ) throws -> Outcome {
-        let outcome = try run(arguments, input: Data(input.utf8), environment: environment)
+        let outcome = try outcome(of: arguments, input: Data(input.utf8), environment: environment)
         XCTAssert(
             outcome.status == 0 && !outcome.wasKilled,
             "camtl \(arguments.joined(separator: " ")): status \(outcome.status)\n\(outcome.messages)",
@@ -105,24 +107,14 @@ extension CommandTestCase {
         file: StaticString = #filePath, line: UInt = #line
     ) throws -> Outcome {
         let before = try contents(of: folder)
-        let outcome = try run(arguments, input: input)
+        let outcome = try outcome(of: arguments, input: input)
         func check(_ isRight: Bool, _ problem: String) {
             XCTAssert(isRight, "\(problem)\n\(outcome.messages)", file: file, line: line)
         }
         check(!outcome.wasKilled, "it crashed by signal \(outcome.status)")
         check(outcome.status != 0, "it went through")
         if !printsResults { check(outcome.output.isEmpty, "it wrote results: \(outcome.text)") }
-
-        let pieces = outcome.messages.components(separatedBy: "Error: ")
-        check(pieces.count == 2, "it gave \(pieces.count - 1) messages and not one")
-        // What the argument parser adds to a message of its own.
-        let message = pieces.last?.components(separatedBy: "\nUsage: ").first ?? ""
-        for part in parts { check(message.contains(part), "the message lacks \"\(part)\"") }
-        let count = message.split(separator: "\n", omittingEmptySubsequences: false).filter { !$0.isEmpty }.count
-        check(count == lines, "the message has \(count) lines, and \(lines) are right")
-        for trace in ["Fatal error", "Stack dump", "Exception raised", "frame #", "Error Domain", ".swift:", ".cpp:"] {
-            check(!outcome.messages.contains(trace), "it shows its inside: \(trace)")
-        }
+        for problem in problems(ofRefusal: outcome.messages, parts, lines: lines) { check(false, problem) }
 
         let after = try contents(of: folder)
         let changed = Set(before.keys).union(after.keys).filter { before[$0] != after[$0] }.sorted()
@@ -132,5 +124,18 @@ extension CommandTestCase {
             check(unfinished.isEmpty, "it left \(unfinished) in the cache")
         }
         return outcome
+    }
+
+    /// What is not as it should be in what the program says when it refuses something.
+    private func problems(ofRefusal messages: String, _ parts: [String], lines: Int) -> [String] {
+        let pieces = messages.components(separatedBy: "Error: ")
+        guard pieces.count == 2 else { return ["it gave \(pieces.count - 1) messages and not one"] }
+        // What the argument parser adds to a message of its own.
+        let message = pieces[1].components(separatedBy: "\nUsage: ")[0]
+        var problems = parts.filter { !message.contains($0) }.map { "the message lacks \"\($0)\"" }
+        let count = message.split(separator: "\n").count
+        if count != lines { problems.append("the message has \(count) lines, and \(lines) are right") }
+        let traces = ["Fatal error", "Stack dump", "Exception raised", "frame #", "Error Domain", ".swift:", ".cpp:"]
+        return problems + traces.filter(messages.contains).map { "it shows its inside: \($0)" }
     }
 }

@@ -57,10 +57,10 @@ final class WrongFlagsTests: CommandTestCase {
     }
 
     func testLossThatIsNotFiniteLeavesEarlierCheckpoints() throws {
-        let outcome = try run(
-            arguments(
+        let outcome = try outcome(
+            of: arguments(
                 "--do_train", "--learning_rate", "1e8", "--warmup_proportion", "0", "--max_steps", "20",
-                "--save_steps", "1"), input: Data())
+                "--save_steps", "1"))
         XCTAssertEqual(outcome.status, 1)
         let left = try names(in: output)
         XCTAssertEqual(left.first, "checkpoint-1")
@@ -77,7 +77,7 @@ final class WrongFlagsTests: CommandTestCase {
     }
 
     func testNumberThatIsNoneIsRefused() throws {
-        for (flag, value) in [("max_steps", "many"), ("learning_rate", "1e-"), ("seed", "-1"), ("max_steps", "1.5")] {
+        for (flag, value) in [("learning_rate", "1e-"), ("seed", "-1"), ("max_steps", "1.5")] {
             try assertRefuses(
                 arguments("--do_train", "--\(flag)", value),
                 "The value '\(value)' is invalid for '--\(flag) <\(flag)>'", lines: 2)

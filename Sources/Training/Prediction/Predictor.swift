@@ -1,4 +1,5 @@
 import CAMTL
+import Files
 import Foundation
 import Tasks
 import Tokenization

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 
 /// Writes a safetensors file, with the same bytes as the `safetensors` package of Python.

@@ -1,28 +1,31 @@
 import Foundation
 
 /// A call of the operating system that failed.
-struct SystemError: Error, CustomStringConvertible {
+public struct SystemError: Error, CustomStringConvertible {
     /// A value of `errno`.
-    let code: Int32
-    let description: String
+    public let code: Int32
+    public let description: String
 
-    init(code: Int32, description: String? = nil) {
+    public init(code: Int32, description: String? = nil) {
         self.code = code
         self.description = description ?? String(cString: strerror(code))
     }
 
     /// The reason of the call that failed just before.
-    static var last: SystemError { SystemError(code: errno) }
+    public static var last: SystemError { SystemError(code: errno) }
 }
 
 /// A file's bytes, mapped read-only: they take memory only while they are looked at.
-final class MappedFile: Sendable {
-    let count: Int
+///
+/// The file must not be shortened while it is mapped: the system ends a process that reads pages that are gone.
+/// ``writeAtomically(to:_:)`` replaces a file without touching the old one's pages.
+public final class MappedFile: Sendable {
+    public let count: Int
     // Read-only pages that stay mapped until deinit: any thread may read them.
     private nonisolated(unsafe) let base: UnsafeMutableRawPointer?
 
     /// - Throws: `SystemError` if the file can't be opened or is not a plain file.
-    init(path: String) throws {
+    public init(path: String) throws {
         // Without O_NONBLOCK opening a named pipe would wait for a writer.
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { throw SystemError.last }
@@ -49,9 +52,10 @@ final class MappedFile: Sendable {
     }
 
     /// Lends the bytes to `body`; they must not leave it.
-    func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
-        try withExtendedLifetime(self) {
-            try body(UnsafeRawBufferPointer(start: base, count: count))
-        }
+    public func withBytes<Result, Failure: Error>(
+        _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        defer { withExtendedLifetime(self) {} }
+        return try body(UnsafeRawBufferPointer(start: base, count: count))
     }
 }

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 
 /// A file of named tensors, mapped into memory: safetensors, or a state dict that PyTorch saved.
@@ -29,7 +30,7 @@ public final class CheckpointFile: Sendable {
     }
 
     private init(_ url: URL) throws(CheckpointProblem) {
-        let file = try MappedFile(url)
+        let file = try Self.map(url)
         let (stored, metadata) = try file.withBytes { (bytes) throws(CheckpointProblem) in
             try Self.readContents(bytes)
         }
@@ -44,6 +45,16 @@ public final class CheckpointFile: Sendable {
         self.path = url.path
         self.file = file
         self.tensors = tensors
+    }
+
+    private static func map(_ url: URL) throws(CheckpointProblem) -> MappedFile {
+        do {
+            let file = try MappedFile(path: url.path)
+            if file.count > 0 { return file }
+        } catch {
+            throw .unreadable(reason: "\(error)")
+        }
+        throw .unreadable(reason: "it is empty")
     }
 
     private static func readContents(
