@@ -101,8 +101,8 @@ public struct ModelConfiguration: Sendable, Equatable {
             "--max_seq_length \(maxSequenceLength) is more than the encoder's \(backbone.maxPositions) positions")
         require(
             encoderType == .bert || hidden % maxSequenceLength == 0,
-            "--max_seq_length \(maxSequenceLength) does not divide the hidden size \(hidden), as \(encoderType.rawValue)'s "
-                + "attention blocks need; the lengths that do: \(divisors(of: hidden))")
+            "--max_seq_length \(maxSequenceLength) does not divide the hidden size \(hidden), as "
+                + "\(encoderType.rawValue)'s attention blocks need; the lengths that do: \(divisors(of: hidden))")
         require(
             encoderType != .caMTLBase || backbone.layerCount % 2 == 0,
             "ca-mtl-base needs an even number of layers, and this encoder has \(backbone.layerCount); use ca-mtl-large")

@@ -2,7 +2,8 @@ import Files
 import Foundation
 import Tasks
 
-/// A model folder's `config.json`: the encoder's fields as the ecosystem names them and, in a folder that this program wrote, the entry `camtl`.
+/// A model folder's `config.json`: the encoder's fields as the ecosystem names them and, in a folder that this
+/// program wrote, the entry `camtl`.
 public struct ConfigurationFile: Sendable {
     /// What a trained model adds to its encoder's configuration.
     public struct Trained: Sendable, Equatable, Codable {
@@ -53,7 +54,9 @@ public struct ConfigurationFile: Sendable {
     ) throws -> BERTConfiguration {
         func value<Value>(_ name: String, _ type: Value.Type) throws -> Value? {
             guard let field = fields[name], !(field is NSNull) else { return nil }
-            guard let value = field as? Value else { throw fail("\"\(name)\" is \(field), which is not of the right type") }
+            guard let value = field as? Value else {
+                throw fail("\"\(name)\" is \(field), which is not of the right type")
+            }
             return value
         }
         func required(_ name: String) throws -> Int {

@@ -14,7 +14,8 @@ public func entropy(_ logits: some Collection<Float>) -> Double {
     -probabilities(logits).reduce(0) { $0 + ($1 > 0 ? $1 * log($1) : 0) }
 }
 
-/// A row's entropy relative to that of the uniform distribution over its K labels: H / (ln K + 1e-5), from 0 to just below 1.
+/// A row's entropy relative to that of the uniform distribution over its K labels: H / (ln K + 1e-5), from 0 to just
+/// below 1.
 ///
 /// Source: `CaMtl.calculate_entropy` of the original.
 public func normalizedEntropy(_ logits: some Collection<Float>) -> Double {

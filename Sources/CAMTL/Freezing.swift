@@ -25,11 +25,13 @@ public struct FreezeReport: Sendable, Equatable {
 }
 
 extension CAMTLModel {
-    /// Freezes the embeddings and, in the layers of `range`, whatever comes from the pretrained encoder. All else trains: what conditions a layer
-    /// (the attention bias with its γ and β, the norms' modulation, adapters), and the base variant's last layer, which starts at random.
+    /// Freezes the embeddings and, in the layers of `range`, whatever comes from the pretrained encoder. All else
+    /// trains: what conditions a layer (the attention bias with its γ and β, the norms' modulation, adapters), and
+    /// the base variant's last layer, which starts at random.
     ///
     /// - Parameter asOriginal: the original's rule, which also freezes the attention bias' γ and β at their random
-    ///   start, and the base variant's random last layer if it is in the range. (Its pattern `film.gb_weights` matches no parameter.)
+    ///   start, and the base variant's random last layer if it is in the range. (Its pattern `film.gb_weights`
+    ///   matches no parameter.)
     /// - Throws: `ModelError.badFreezing` if the encoder has no such layers.
     public func freeze(_ range: FreezeRange?, asOriginal: Bool = false) throws -> FreezeReport {
         let last = configuration.backbone.layerCount - 1
@@ -55,7 +57,8 @@ extension CAMTLModel {
             range.layers.contains(layer)
         else { return false }
         if asOriginal {
-            return !["random_weight_matrix", "ln_weight_modulation.gb_weights", "adapter"].contains { name.contains($0) }
+            let trained = ["random_weight_matrix", "ln_weight_modulation.gb_weights", "adapter"]
+            return !trained.contains { name.contains($0) }
         }
         return CAMTLModel.comesFromPretraining(name)
     }

@@ -14,15 +14,18 @@ public struct LoadReport: Sendable, Equatable {
 }
 
 extension CAMTLModel {
-    /// Fills the parameters from a folder's `model.safetensors`, or its `pytorch_model.bin`, and the others with initial values.
+    /// Fills the parameters from a folder's `model.safetensors`, or its `pytorch_model.bin`, and the others with
+    /// initial values.
     ///
-    /// Names are those of the original, with or without the prefix `bert.`, with `LayerNorm.gamma` and `.beta` for `.weight` and `.bias` in old files.
+    /// Names are those of the original, with or without the prefix `bert.`, with `LayerNorm.gamma` and `.beta` for
+    /// `.weight` and `.bias` in old files.
     ///
     /// - Parameters:
-    ///   - isComplete: whether the folder is one of a whole trained model; then nothing may be missing. From a pretrained encoder
-    ///     only its pooler may.
+    ///   - isComplete: whether the folder is one of a whole trained model; then nothing may be missing. From a
+    ///     pretrained encoder only its pooler may.
     ///   - seed: what initial values are drawn with.
-    /// - Throws: `ModelError.badModel` if there is no such file, or tensors are missing or of another shape; `CheckpointError`.
+    /// - Throws: `ModelError.badModel` if there is no such file, or tensors are missing or of another shape;
+    ///   `CheckpointError`.
     public func load(from folder: URL, isComplete: Bool, seed: UInt64, dtype: DType = .float32) throws -> LoadReport {
         let url = try checkpointURL(folder)
         let file = try CheckpointFile.open(url)

@@ -3,8 +3,8 @@ import Torch
 
 /// The loss of a mixed batch.
 public struct BatchLoss {
-    /// The arithmetic mean over the tasks in the batch of `tasks`' losses, not a mean over sequences: a task with one sequence in the
-    /// batch weighs as much as one with seven.
+    /// The arithmetic mean over the tasks in the batch of `tasks`' losses, not a mean over sequences: a task with one
+    /// sequence in the batch weighs as much as one with seven.
     public let total: Tensor
     /// Mean cross entropy, or in regression mean squared error, over a task's sequences.
     public let tasks: [(task: Int, loss: Tensor)]

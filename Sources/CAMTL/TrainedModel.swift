@@ -25,7 +25,8 @@ public final class TrainedModel {
 
     /// Loads a trained model, or builds a new one on a pretrained encoder.
     ///
-    /// - Throws: `ModelError` if the folder is not a model's, or not the one that is wanted; `CheckpointError`; the tokenizer's errors.
+    /// - Throws: `ModelError` if the folder is not a model's, or not the one that is wanted; `CheckpointError`; the
+    ///   tokenizer's errors.
     public init(folder: URL, _ request: Request = Request()) throws {
         file = try ConfigurationFile(folder: folder)
         let configuration = try TrainedModel.configuration(file, request, folder: folder)
@@ -74,15 +75,16 @@ public final class TrainedModel {
             maxSequenceLength: request.maxSequenceLength ?? trained.maxSequenceLength, tasks: trained.tasks)
     }
 
-    /// Writes the model's files into a folder that exists, in place of those of an earlier model. They are all there before the first is replaced: an
-    /// error leaves the folder as it was.
+    /// Writes the model's files into a folder that exists, in place of those of an earlier model. They are all there
+    /// before the first is replaced: an error leaves the folder as it was.
     public func save(to folder: URL) throws {
         try withDraft(beside: folder.appendingPathComponent("model")) { draft in
             for file in try FileManager.default.contentsOfDirectory(atPath: draft.path).sorted() {
                 let source = draft.appendingPathComponent(file).path
                 let target = folder.appendingPathComponent(file).path
                 guard rename(source, target) == 0 else {
-                    throw ModelError.badModel(path: target, reason: "can't be written: \(String(cString: strerror(errno)))")
+                    let reason = String(cString: strerror(errno))
+                    throw ModelError.badModel(path: target, reason: "can't be written: \(reason)")
                 }
             }
         }
@@ -96,7 +98,8 @@ public final class TrainedModel {
         }
     }
 
-    /// Writes the model's files into a new folder beside `place`, for `body` to move them from; what is left of it is removed.
+    /// Writes the model's files into a new folder beside `place`, for `body` to move them from; what is left of it is
+    /// removed.
     private func withDraft(beside place: URL, _ body: (URL) throws -> Void) throws {
         let files = FileManager.default
         let draft = place.deletingLastPathComponent().appendingPathComponent(

@@ -1,5 +1,5 @@
-// Dropout whose mask is a function of a counter: parallel, the same at any number of threads, and not kept for the backward pass,
-// which makes it anew.
+// Dropout whose mask is a function of a counter: parallel, the same at any number of threads, and not kept for the
+// backward pass, which makes it anew.
 
 #include <atomic>
 
@@ -76,7 +76,8 @@ struct CounterDropout : torch::autograd::Function<CounterDropout> {
 }  // namespace
 
 at::Tensor ctorch::dropout(const at::Tensor &source, double probability) {
-    TORCH_CHECK(probability >= 0 && probability < 1, "dropout takes a probability from 0 to below 1, not ", probability);
+    TORCH_CHECK(
+        probability >= 0 && probability < 1, "dropout takes a probability from 0 to below 1, not ", probability);
     if (!source.device().is_cpu()) return at::dropout(source, probability, /*train=*/true);
     const uint64_t counters = static_cast<uint64_t>(source.numel() + 1) / 2;
     return CounterDropout::apply(

@@ -129,7 +129,8 @@ bool ct_multiply_all_in_place(const CTTensor *tensors, size_t count, double scal
 
 bool ct_fused_adam(
     const CTTensor *parameters, const CTTensor *gradients, const CTTensor *firstMoments,
-    const CTTensor *secondMoments, size_t count, int64_t step, double rate, double beta1, double beta2, double epsilon) {
+    const CTTensor *secondMoments, size_t count, int64_t step, double rate, double beta1, double beta2,
+    double epsilon) {
     return action([&] {
         at::NoGradGuard guard;
         std::vector<at::Tensor> steps;

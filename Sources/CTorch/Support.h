@@ -21,20 +21,18 @@ at::Tensor dropout(const at::Tensor &source, double probability);
 
 inline CTTensor wrap(at::Tensor tensor) { return new CTTensorImpl{std::move(tensor)}; }
 
-inline at::OptionalTensorRef optional(CTTensor tensor) {
-    return tensor ? at::OptionalTensorRef(tensor->value) : at::OptionalTensorRef();
-}
-
 inline std::optional<at::Tensor> optionalTensor(CTTensor tensor) {
     return tensor ? std::optional<at::Tensor>(tensor->value) : std::nullopt;
 }
 
 inline at::IntArrayRef sizes(const int64_t *shape, size_t rank) { return at::IntArrayRef(shape, rank); }
 
+inline at::TensorOptions options(int32_t dtype) {
+    return at::TensorOptions().dtype(static_cast<at::ScalarType>(dtype));
+}
+
 inline at::TensorOptions options(int32_t dtype, int32_t device, int32_t index) {
-    return at::TensorOptions()
-        .dtype(static_cast<at::ScalarType>(dtype))
-        .device(at::Device(static_cast<at::DeviceType>(device), static_cast<at::DeviceIndex>(index)));
+    return options(dtype).device(at::Device(static_cast<at::DeviceType>(device), static_cast<at::DeviceIndex>(index)));
 }
 
 inline std::vector<at::Tensor> list(const CTTensor *tensors, size_t count) {

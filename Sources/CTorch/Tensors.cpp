@@ -38,7 +38,7 @@ CTTensor ct_full(
 
 CTTensor ct_from_bytes(const void *bytes, size_t byteCount, const int64_t *shape, size_t rank, int32_t dtype) {
     return tensor([&] {
-        at::Tensor result = torch::empty(sizes(shape, rank), at::TensorOptions().dtype(static_cast<at::ScalarType>(dtype)));
+        at::Tensor result = torch::empty(sizes(shape, rank), options(dtype));
         TORCH_CHECK(result.nbytes() == byteCount, "the shape needs ", result.nbytes(), " bytes, not ", byteCount);
         if (byteCount > 0) std::memcpy(result.data_ptr(), bytes, byteCount);
         return result;
@@ -48,7 +48,7 @@ CTTensor ct_from_bytes(const void *bytes, size_t byteCount, const int64_t *shape
 CTTensor ct_normal(const int64_t *shape, size_t rank, double std, uint64_t seed, int32_t dtype) {
     return tensor([&] {
         at::Generator generator = at::detail::createCPUGenerator(seed);
-        at::Tensor result = torch::empty(sizes(shape, rank), at::TensorOptions().dtype(static_cast<at::ScalarType>(dtype)));
+        at::Tensor result = torch::empty(sizes(shape, rank), options(dtype));
         return result.normal_(0.0, std, generator);
     });
 }
@@ -56,7 +56,8 @@ CTTensor ct_normal(const int64_t *shape, size_t rank, double std, uint64_t seed,
 bool ct_copy_bytes(CTTensor source, void *bytes, size_t byteCount) {
     return action([&] {
         at::Tensor contiguous = source->value.detach().to(at::kCPU).contiguous();
-        TORCH_CHECK(contiguous.nbytes() == byteCount, "the tensor has ", contiguous.nbytes(), " bytes, not ", byteCount);
+        TORCH_CHECK(
+            contiguous.nbytes() == byteCount, "the tensor has ", contiguous.nbytes(), " bytes, not ", byteCount);
         if (byteCount > 0) std::memcpy(bytes, contiguous.data_ptr(), byteCount);
     });
 }

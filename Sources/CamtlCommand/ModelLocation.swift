@@ -12,7 +12,8 @@ enum ModelLocation {
         if let cached = cachedSnapshot(of: name) { return cached }
         throw CommandError(
             "\(name): there is no such folder, and no model of that name in the Hugging Face cache; download it there "
-                + "(hf download \(name)), or give --model_name_or_path a folder with config.json, vocab.txt and model.safetensors")
+                + "(hf download \(name)), or give --model_name_or_path a folder with config.json, vocab.txt and "
+                + "model.safetensors")
     }
 
     /// The hub's cache has `models--OWNER--NAME/refs/main`, which names a folder in `snapshots`.

@@ -9,17 +9,17 @@ extension UncertaintyScore: ExpressibleByArgument {}
 struct ModelOptions: ParsableArguments {
     @Option(
         name: .customLong("model_name_or_path"),
-        help: "A trained model's folder, a BERT encoder's folder, or a name: CA-MTL-base, CA-MTL-large, bert-base-cased, …")
+        help: "A trained model's or a BERT encoder's folder, or a name: CA-MTL-base, CA-MTL-large, bert-base-cased, …")
     var modelNameOrPath: String?
 
     @Option(
         name: .customLong("encoder_type"),
-        help: "The kind of encoder to build on a BERT folder. (default: bert, and by the name for CA-MTL-base and -large)")
+        help: "The kind of encoder to build on a BERT folder. (default: bert; by the name for CA-MTL-base and -large)")
     var encoderType: EncoderType?
 
     @Option(
         name: .customLong("max_seq_length"), parsing: .unconditional,
-        help: "The longest input in tokens; it has to divide the hidden size under CA-MTL. (default: 128, or the model's)")
+        help: "The longest input in tokens; under CA-MTL it divides the hidden size. (default: 128, or the model's)")
     var maxSeqLength: Int?
 
     @Option(
@@ -58,7 +58,7 @@ struct DataOptions: ParsableArguments {
 
     @Option(
         name: .customLong("cache_dir"),
-        help: "Where encoded data is kept. (default: features in $CAMTL_CACHE_DIR, or in camtl in the user's cache folder)")
+        help: "Where encoded data is kept. (default: features in $CAMTL_CACHE_DIR, or camtl in the user's cache folder)")
     var cacheDir: String?
 
     @Option(name: .customLong("output_dir"), help: "Where the model, its checkpoints and the figures go.")
@@ -97,7 +97,7 @@ struct SamplingOptions: ParsableArguments {
 
     @Option(
         name: .customLong("percent_of_max_data_size"), parsing: .unconditional,
-        help: "The share (0 to 1) of the largest task that sets the length of an epoch under uniform and uncertainty sampling.")
+        help: "The share (0 to 1) of the largest task that sets an epoch's length under uniform and uncertainty sampling.")
     var share = 1.0
 
     @Option(

@@ -8,8 +8,8 @@ struct Predict: ParsableCommand {
         commandName: "predict",
         abstract: "Predict rows of text with a trained model.",
         discussion: """
-            A row of the input is a JSON object on a line: {"task": "rte", "sentence1": "…", "sentence2": "…"}, or with \
-            "sentence" for a single text, or already tokenised with "input_ids" and "token_type_ids". Each row of the \
+            A row of the input is a JSON object on a line: {"task": "rte", "sentence1": "…", "sentence2": "…"}, or \
+            with "sentence" for a single text, or already tokenised with "input_ids" and "token_type_ids". Each row of the \
             output has task, label (or value), probabilities, logits and entropy, in the input's order.
             """)
 

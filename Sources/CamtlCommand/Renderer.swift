@@ -40,7 +40,8 @@ final class Renderer {
     private func show(_ configuration: ModelConfiguration, _ report: LoadReport) {
         line(
             "\(configuration.encoderType.rawValue): \(configuration.backbone.layerCount) layers of "
-                + "\(configuration.backbone.hiddenSize), tasks \(configuration.tasks.map(\.name).joined(separator: ", "))")
+                + "\(configuration.backbone.hiddenSize), "
+                + "tasks \(configuration.tasks.map(\.name).joined(separator: ", "))")
         line(report.path)
         let groups = [
             ("tensors loaded", report.loaded), ("new, at their initial values", report.new),
@@ -81,11 +82,16 @@ final class Renderer {
         let elapsed = Double((ContinuousClock.now - trainingStart).components.seconds)
         let left = elapsed / Double(report.step) * Double(totalSteps - report.step)
         let text =
-            "step \(report.step)/\(totalSteps)  epoch \(format(report.epoch, 2))  loss \(format(recent.loss / Double(recent.steps), 4))"
+            "step \(report.step)/\(totalSteps)  epoch \(format(report.epoch, 2))"
+            + "  loss \(format(recent.loss / Double(recent.steps), 4))"
             + "  rate \(String(format: "%.2e", report.learningRate))"
             + "  \(format(Double(recent.examples) / max(recent.seconds, 1e-9), 1)) examples/s  left \(duration(left))"
         if isDue { recent = Recent() }
-        if isTerminal && report.step != totalSteps { bar(text, Double(report.step) / Double(totalSteps)) } else { line(text) }
+        if isTerminal && report.step != totalSteps {
+            bar(text, Double(report.step) / Double(totalSteps))
+        } else {
+            line(text)
+        }
     }
 
     private func show(_ summary: TrainingSummary) {
@@ -124,7 +130,8 @@ func format(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digi
 
 func percent(_ share: Double) -> String { format(100 * share, 1) + " %" }
 
-/// Names in short: those that differ in their layer's number alone stand together, as in `layer.{0-4}.output.dense.weight`.
+/// Names in short: those that differ in their layer's number alone stand together, as in
+/// `layer.{0-4}.output.dense.weight`.
 private func summary(of names: [String]) -> String {
     var order: [String] = []
     var numbers: [String: [Int]] = [:]
@@ -139,8 +146,8 @@ private func summary(of names: [String]) -> String {
         let found = numbers[pattern] ?? []
         guard let first = found.first, let last = found.last else { return pattern }
         let isRange = found == Array(first...max(first, last)) && found.count > 1
-        let text = found.count == 1 ? "\(first)" : isRange ? "{\(first)-\(last)}" : "{\(found.map(String.init).joined(separator: ","))}"
-        return pattern.replacingOccurrences(of: "#", with: text)
+        let list = isRange ? "\(first)-\(last)" : found.map(String.init).joined(separator: ",")
+        return pattern.replacingOccurrences(of: "#", with: found.count == 1 ? list : "{\(list)}")
     }.joined(separator: ", ")
 }
 

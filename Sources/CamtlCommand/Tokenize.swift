@@ -8,11 +8,11 @@ struct Tokenize: ParsableCommand {
         commandName: "tokenize",
         abstract: "Tokenise lines of standard input with a model's vocabulary.",
         discussion: """
-            A tab on a line parts the two texts of a pair. Each line gives a JSON object with input_ids, token_type_ids and \
-            tokens on standard output.
+            A tab on a line parts the two texts of a pair. Each line gives a JSON object with input_ids, \
+            token_type_ids and tokens on standard output.
             """)
 
-    @Option(name: .customLong("model_name_or_path"), help: "The folder of a model: vocab.txt and tokenizer_config.json.")
+    @Option(name: .customLong("model_name_or_path"), help: "A model's folder: vocab.txt and tokenizer_config.json.")
     var modelNameOrPath: String
 
     @Option(

@@ -1,7 +1,8 @@
 import ArgumentParser
 import Training
 
-/// Numbers are read unconditionally: a negative one, such as the original's `--max_steps -1`, would else pass for a flag.
+/// Numbers are read unconditionally: a negative one, such as the original's `--max_steps -1`, would else pass for a
+/// flag.
 struct TrainingOptions: ParsableArguments {
     @Flag(name: .customLong("do_train"), help: "Train.")
     var doTrain = false

@@ -1,6 +1,7 @@
 /// The SHA-256 of bytes, as FIPS 180-4 defines it.
 ///
-/// A hash is all that is needed of a cryptography package here, and building one takes longer than building all of this project.
+/// A hash is all that is needed of a cryptography package here, and building one takes longer than building all of
+/// this project.
 public struct SHA256: Sendable, Equatable {
     /// The hash: eight words, the first one the most significant.
     public let words: [UInt32]
@@ -63,7 +64,8 @@ public struct SHA256: Sendable, Equatable {
         (word >> count) | (word << (32 - count))
     }
 
-    /// The first 32 bits of the fractions of the square roots of the first 8 primes, and of the cube roots of the first 64.
+    /// The first 32 bits of the fractions of the square roots of the first 8 primes, and of the cube roots of the
+    /// first 64.
     private static let initialState = primes.prefix(8).map { fraction(of: Double($0).squareRoot()) }
     private static let constants = primes.map { cubeRootFraction($0) }
     private static let primes: [Int] = (2...311).filter { n in !(2..<n).contains { n % $0 == 0 } }

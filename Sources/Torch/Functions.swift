@@ -103,7 +103,8 @@ public func linear(_ x: Tensor, weight: Tensor, bias: Tensor?) throws -> Tensor 
     try Tensor(ct_linear(x.handle, weight.handle, bias?.handle))
 }
 
-/// The rows of `table` [n, d] that `indices` (Int64, any shape) names: [..., d]. The row `paddingIndex` gets no gradient.
+/// The rows of `table` [n, d] that `indices` (Int64, any shape) names: [..., d]. The row `paddingIndex` gets no
+/// gradient.
 public func embedding(_ indices: Tensor, table: Tensor, paddingIndex: Int? = nil) throws -> Tensor {
     try Tensor(ct_embedding(table.handle, indices.handle, Int64(paddingIndex ?? -1)))
 }

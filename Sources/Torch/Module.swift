@@ -47,8 +47,9 @@ public final class Parameter {
     public func setTrainable(_ flag: Bool) throws { try wrappedValue.setRequiresGradient(flag) }
 }
 
-/// A module inside a module, or a list of them or none, declared with the name it has in checkpoints. Entries of a list are called
-/// `name.0`, `name.1` …; under the name "" a module's parameters stand among those of the module around it.
+/// A module inside a module, or a list of them or none, declared with the name it has in checkpoints. Entries of a
+/// list are called `name.0`, `name.1` …; under the name "" a module's parameters stand among those of the module
+/// around it.
 @propertyWrapper
 public final class Child<Value> {
     public let name: String
@@ -130,7 +131,8 @@ extension Child: ModuleMember {
 extension Module {
     /// Gives every parameter that `provide` has no tensor for its initial values.
     ///
-    /// The values of a parameter depend on `seed` and its name alone, so that another task or layer leaves them as they are.
+    /// The values of a parameter depend on `seed` and its name alone, so that another task or layer leaves them as
+    /// they are.
     public func materialize(
         seed: UInt64, dtype: DType = .float32, device: Device = .cpu,
         provide: (_ name: String, _ parameter: Parameter) throws -> Tensor? = { _, _ in nil }

@@ -68,8 +68,8 @@ public struct Run {
         self.report = report
     }
 
-    /// - Throws: `RunError` and the errors of the stages, all of them with a message for the user. Everything that can be checked is,
-    ///   before anything is written to the output folder.
+    /// - Throws: `RunError` and the errors of the stages, all of them with a message for the user. Everything that
+    ///   can be checked is, before anything is written to the output folder.
     public func execute() throws {
         guard configuration.trains || configuration.evaluates else { throw RunError.nothingToDo }
         if let output = configuration.outputDirectory { try checkOutput(output) }

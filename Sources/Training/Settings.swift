@@ -48,7 +48,8 @@ struct StepPlan: Sendable, Equatable {
         accumulationSteps = settings.accumulationSteps
         reproducesOriginal = settings.reproducesOriginal
         if reproducesOriginal {
-            // transformers 2.11: whole epochs, a schedule that is not, and the comparison with max_steps after one step more.
+            // transformers 2.11: whole epochs, a schedule that is not, and the comparison with max_steps after one
+            // step more.
             let steps = max(1, batchesPerEpoch / accumulationSteps)
             totalSteps = settings.maxSteps ?? Int(Double(steps) * settings.epochs)
             lastStep = settings.maxSteps.map { $0 + 1 } ?? .max
@@ -70,7 +71,8 @@ struct StepPlan: Sendable, Equatable {
 
     func isFinished(step: Int, epoch: Int) -> Bool { step >= lastStep || epoch >= epochs }
 
-    /// Whether an update follows an epoch's batch (from 0). The original leaves out what is left over at an epoch's end.
+    /// Whether an update follows an epoch's batch (from 0). The original leaves out what is left over at an epoch's
+    /// end.
     func isDue(afterBatch batch: Int) -> Bool {
         if (batch + 1) % accumulationSteps == 0 { return true }
         let isLast = batch + 1 == batchesPerEpoch

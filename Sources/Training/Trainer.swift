@@ -45,7 +45,8 @@ public final class Trainer {
 
     /// Trains to the end, saving a checkpoint folder in `outputDirectory` every `saveSteps` updates.
     ///
-    /// - Throws: `TrainingError.lossNotFinite` or `.gradientNotFinite`, before the model is changed by it; what saving and `report` throw.
+    /// - Throws: `TrainingError.lossNotFinite` or `.gradientNotFinite`, before the model is changed by it; what
+    ///   saving and `report` throw.
     public func run(outputDirectory: URL) throws -> TrainingSummary {
         try seedRandomStream(settings.seed)
         let start = ContinuousClock.now

@@ -1,9 +1,11 @@
 import Torch
 
-/// The conditional block-diagonal attention bias: M(z) = ⊕ₙ (Aₙ ⊙ (1 + γ(z)) + β(z)), N = hidden / maximum length blocks.
+/// The conditional block-diagonal attention bias: M(z) = ⊕ₙ (Aₙ ⊙ (1 + γ(z)) + β(z)), N = hidden / maximum length
+/// blocks.
 ///
-/// Source: the paper's conditional attention; `CBDA` of the original. Its matrix A is cut into N chunks of rows as `torch.chunk` does
-/// (the last shorter, and perhaps fewer than N), which then stand along the diagonal, cut to the maximum length.
+/// Source: the paper's conditional attention; `CBDA` of the original. Its matrix A is cut into N chunks of rows as
+/// `torch.chunk` does (the last shorter, and perhaps fewer than N), which then stand along the diagonal, cut to the
+/// maximum length.
 final class BlockDiagonalBias: Module {
     /// A: [maximum length, block width].
     @Parameter("random_weight_matrix") var matrix: Tensor

@@ -1,6 +1,7 @@
 import Torch
 
-/// A bottleneck (H -> H/3 -> H) behind a modulation by the task: W_up (W_down FiLM(c, x)), c = W z. Nothing in it is non-linear.
+/// A bottleneck (H -> H/3 -> H) behind a modulation by the task: W_up (W_down FiLM(c, x)), c = W z. Nothing in it is
+/// non-linear.
 ///
 /// Source: the paper's conditional bottleneck; `ConditionalBottleNeck` of the original.
 final class ConditionalBottleneck: Module {

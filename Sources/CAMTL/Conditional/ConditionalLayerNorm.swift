@@ -3,7 +3,8 @@ import Torch
 /// Layer normalisation, whose scale a task may condition: y = (x - μ) / √(σ² + ε) ⊙ γ̂ + b, with
 /// γ̂(z) = (1 + γ(z)) ⊙ g + β(z). Only the scale is conditioned; the bias b is not.
 ///
-/// Source: the paper's conditional layer normalisation; `ConditionalLayerNorm` of the original. Without modulation it is BERT's `LayerNorm`.
+/// Source: the paper's conditional layer normalisation; `ConditionalLayerNorm` of the original. Without modulation it
+/// is BERT's `LayerNorm`.
 final class ConditionalLayerNorm: Module {
     @Parameter("weight") var weight: Tensor
     @Parameter("bias") var bias: Tensor

@@ -1,6 +1,7 @@
 import Torch
 
-/// The layers, one of three kinds: base (an adapter in the last layer), large (a chain of bottlenecks beside the layers), plain BERT.
+/// The layers, one of three kinds: base (an adapter in the last layer), large (a chain of bottlenecks beside the
+/// layers), plain BERT.
 final class BERTEncoder: Module {
     @Child("task_transformation") var taskTransformation: Linear?
     @Child("layer") var layers: [EncoderLayer]
@@ -30,8 +31,8 @@ final class BERTEncoder: Module {
         }
     }
 
-    /// [tokens, hidden] -> [tokens, hidden]. In the large variant with its bottlenecks fᵢ = bottleneckᵢ(z, hᵢ + fᵢ₋₁), f₋₁ = 0, the output is
-    /// the last f: the layers' own output reaches the decoders only through it.
+    /// [tokens, hidden] -> [tokens, hidden]. In the large variant with its bottlenecks fᵢ = bottleneckᵢ(z, hᵢ +
+    /// fᵢ₋₁), f₋₁ = 0, the output is the last f: the layers' own output reaches the decoders only through it.
     func callAsFunction(_ x: Tensor, _ context: Context) throws -> Tensor {
         var hidden = x
         var chain: Tensor?

@@ -135,7 +135,8 @@ final class TransformerLayer: EncoderLayer {
     }
 }
 
-/// The base variant's last layer: names of its own, so that nothing pretrained is loaded into it, and a bottleneck behind it.
+/// The base variant's last layer: names of its own, so that nothing pretrained is loaded into it, and a bottleneck
+/// behind it.
 ///
 /// Source: `BertLayer` with `adapter` in the original's ca_mtl_base.py.
 final class AdapterLayer: EncoderLayer {

@@ -30,7 +30,8 @@ public struct PackedBatch: Sendable, Equatable {
 
 /// Where the tokens of a batch stand: what every layer needs to know of it, made once.
 ///
-/// Linear layers and norms work on the tokens alone, [tokens, hidden]; attention works on a rectangle [sequences, longest, hidden].
+/// Linear layers and norms work on the tokens alone, [tokens, hidden]; attention works on a rectangle [sequences,
+/// longest, hidden].
 final class Layout {
     let count: Int
     let longest: Int

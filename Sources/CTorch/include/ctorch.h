@@ -1,7 +1,8 @@
 // A C interface to libtorch: tensors behind opaque handles, no C++ type in sight.
 //
 // Conventions
-// - A function that returns a CTTensor returns a new handle, which the caller releases with ct_release, or NULL on failure.
+// - A function that returns a CTTensor returns a new handle, which the caller releases with ct_release, or NULL on
+//   failure.
 // - A function that returns a bool returns false on failure.
 // - After a failure ct_last_error() holds the reason, for the calling thread, until its next failure.
 // - Element types are c10::ScalarType's numbers. A device is its c10::DeviceType's number and an index (CPU: 0, -1).
@@ -117,7 +118,8 @@ bool ct_multiply_all_in_place(const CTTensor *tensors, size_t count, double scal
 /// p -= rate / (1 - beta1^step) * m / (sqrt(v) / sqrt(1 - beta2^step) + epsilon).
 bool ct_fused_adam(
     const CTTensor *parameters, const CTTensor *gradients, const CTTensor *first_moments,
-    const CTTensor *second_moments, size_t count, int64_t step, double rate, double beta1, double beta2, double epsilon);
+    const CTTensor *second_moments, size_t count, int64_t step, double rate, double beta1, double beta2,
+    double epsilon);
 
 #ifdef __cplusplus
 }

@@ -1,8 +1,8 @@
 import CTorch
 import Foundation
 
-/// AdamW as `transformers.AdamW` 2.11 computes it, which differs from `torch.optim.AdamW`: epsilon is added to √v before the bias
-/// correction, and the weights decay after the step, by the updated value:
+/// AdamW as `transformers.AdamW` 2.11 computes it, which differs from `torch.optim.AdamW`: epsilon is added to √v
+/// before the bias correction, and the weights decay after the step, by the updated value:
 ///
 ///     m = β₁ m + (1 - β₁) g,  v = β₂ v + (1 - β₂) g²
 ///     p -= rate · √(1 - β₂ᵗ) / (1 - β₁ᵗ) · m / (√v + ε)
@@ -65,7 +65,8 @@ public final class AdamW {
         }
         for (step, indices) in byStep.sorted(by: { $0.key < $1.key }) {
             let states = indices.compactMap { slots[$0].state }
-            // The kernel divides √v by √(1 - β₂ᵗ) and then adds its epsilon: divided by the same, ours is the original's.
+            // The kernel divides √v by √(1 - β₂ᵗ) and then adds its epsilon: divided by the same, ours is the
+            // original's.
             let correction = (1 - pow(beta2, Double(step))).squareRoot()
             // A collection may be released after its last use in Swift; the handles in C need these until the end.
             try withExtendedLifetime((states, gradients)) {
@@ -86,8 +87,8 @@ public final class AdamW {
         }
     }
 
-    /// Forgets the gradients, or sets those there are to zero, as torch did before version 2: a parameter that once had a
-    /// gradient is then moved by its momentum in every later step.
+    /// Forgets the gradients, or sets those there are to zero, as torch did before version 2: a parameter that once
+    /// had a gradient is then moved by its momentum in every later step.
     public func clearGradients(toZero: Bool = false) throws {
         for slot in slots {
             let tensor = slot.parameter.wrappedValue

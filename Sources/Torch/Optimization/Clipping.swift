@@ -1,7 +1,7 @@
 import CTorch
 
-/// Scales the gradients so that their 2-norm over all parameters is at most `maximum`, as `torch.nn.utils.clip_grad_norm_` does:
-/// by maximum / (norm + 1e-6) where that is below 1.
+/// Scales the gradients so that their 2-norm over all parameters is at most `maximum`, as
+/// `torch.nn.utils.clip_grad_norm_` does: by maximum / (norm + 1e-6) where that is below 1.
 /// - Returns: the norm before.
 @discardableResult
 public func clipGradientNorm(_ parameters: [Parameter], maximum: Double) throws -> Double {

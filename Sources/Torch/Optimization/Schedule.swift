@@ -1,6 +1,7 @@
 /// The learning rate rises linearly from 0 over the first share of the steps, then falls linearly to 0.
 ///
-/// Source: `get_linear_schedule_with_warmup` of transformers 2.11, as the original calls it, with a real number of warm-up steps.
+/// Source: `get_linear_schedule_with_warmup` of transformers 2.11, as the original calls it, with a real number of
+/// warm-up steps.
 public struct LinearSchedule: Sendable, Equatable {
     /// The highest rate.
     public var rate: Double

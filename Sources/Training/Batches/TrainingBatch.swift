@@ -7,8 +7,8 @@ struct TrainingBatch {
     /// Class numbers, or values, one an example.
     private(set) var labels: [Double] = []
 
-    /// - Parameter cutsLabels: whether a regression's labels lose their fraction where the batch begins with an example of a
-    ///   classification, as the original's collator has it.
+    /// - Parameter cutsLabels: whether a regression's labels lose their fraction where the batch begins with an
+    ///   example of a classification, as the original's collator has it.
     init(_ examples: [ExampleReference], tasks: [TaskData], cutsLabels: Bool = false) {
         let byID = Dictionary(uniqueKeysWithValues: tasks.map { ($0.id, $0) })
         var beginsWithClass = false

@@ -19,7 +19,8 @@ public struct EvaluationReport: Sendable, Equatable {
 
     public init(results: [EvaluationResult]) { self.results = results }
 
-    /// Each metric's maximum over these figures and earlier ones, which may be of other states of the model: what the original reports.
+    /// Each metric's maximum over these figures and earlier ones, which may be of other states of the model: what the
+    /// original reports.
     public func highest(over earlier: [EvaluationReport]) -> EvaluationReport {
         EvaluationReport(
             results: results.map { result in

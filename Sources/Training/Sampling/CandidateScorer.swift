@@ -7,8 +7,8 @@ final class CandidateScorer {
     private let model: CAMTLModel
     private let settings: TrainingSettings
     private var random: RandomStream
-    /// Whether the next scoring goes without dropout. In the original the model is in evaluation mode before its first training
-    /// step and after each evaluation.
+    /// Whether the next scoring goes without dropout. In the original the model is in evaluation mode before its
+    /// first training step and after each evaluation.
     private var isInEvaluationMode: Bool
 
     init(model: CAMTLModel, settings: TrainingSettings) {

@@ -6,8 +6,9 @@ public enum Sampling: Sendable, Equatable {
     case sequential
     /// Each task equally often: an epoch has `share` (0…1) × the largest task's examples from each.
     case uniform(share: Double)
-    /// MT-Uncertainty (the paper's Algorithm 1): a batch of candidates from each task, trained on those that the model is least sure of. An epoch has
-    /// `share` (0…1) × the number of tasks × the largest task's batches as steps.
+    /// MT-Uncertainty (the paper's Algorithm 1): a batch of candidates from each task, trained on those that the
+    /// model is least sure of. An epoch has `share` (0…1) × the number of tasks × the largest task's batches as
+    /// steps.
     case uncertainty(share: Double, score: UncertaintyScore)
 }
 

@@ -3,7 +3,8 @@ import Torch
 
 /// How unsure the model is of a candidate, by the entropy of its prediction.
 public enum UncertaintyScore: String, Sendable, CaseIterable {
-    /// As the original code: H / (H' + 1e-5) · H̄ᵢ / maxⱼ H̄ⱼ, with H̄ᵢ the mean of task i's candidates after the division by H'.
+    /// As the original code: H / (H' + 1e-5) · H̄ᵢ / maxⱼ H̄ⱼ, with H̄ᵢ the mean of task i's candidates after the
+    /// division by H'.
     case original
     /// As the paper's Algorithm 1: H / (Ĥ · H'), Ĥ the highest mean entropy of a task.
     case paper
@@ -27,8 +28,8 @@ public struct Candidate: Sendable, Equatable {
 
 /// The scores of a pool of candidates, in its order.
 ///
-/// A regression has no entropy: its candidates take, position by position, the mean of the classification tasks' scores.
-/// With regression tasks alone the scores are random.
+/// A regression has no entropy: its candidates take, position by position, the mean of the classification tasks'
+/// scores. With regression tasks alone the scores are random.
 public func uncertaintyScores(
     _ pool: [Candidate], score: UncertaintyScore, random: inout RandomStream
 ) -> [Double] {
@@ -80,8 +81,8 @@ private func classificationScores(_ pool: [Candidate], score: UncertaintyScore) 
     }
 }
 
-/// The positions of the `count` highest scores, highest first; among equal ones the first in the pool. NaN counts as highest, as in
-/// `torch.topk`.
+/// The positions of the `count` highest scores, highest first; among equal ones the first in the pool. NaN counts as
+/// highest, as in `torch.topk`.
 public func highestScores(_ scores: [Double], count: Int) -> [Int] {
     func isHigher(_ a: Int, _ b: Int) -> Bool {
         switch (scores[a].isNaN, scores[b].isNaN) {

@@ -52,8 +52,8 @@ public final class Updater {
         self.keepsZeroGradients = keepsZeroGradients
     }
 
-    /// Whether a parameter's weights decay: not biases, nor the scales of `LayerNorm`s by that name. The original's rule, under which the scale of
-    /// `adapter.condlayernorm` does.
+    /// Whether a parameter's weights decay: not biases, nor the scales of `LayerNorm`s by that name. The original's
+    /// rule, under which the scale of `adapter.condlayernorm` does.
     public static func decays(_ name: String) -> Bool {
         !name.contains("bias") && !name.contains("LayerNorm.weight")
     }
