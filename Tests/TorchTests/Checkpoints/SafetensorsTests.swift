@@ -172,11 +172,11 @@ final class SafetensorsTests: FileTestCase {
     func testFilesThatAreNoCheckpointAreRefused() throws {
         try assertRefused(try file([]), saying: "it is empty")
         try assertRefused(try file(Array("version https://git-lfs".utf8)), saying: "\"version https://git-lfs\"")
-        try assertRefused(folder, saying: "it is not a regular file")
+        try assertRefused(folder, saying: "Is a directory")
         try assertRefused(folder.appendingPathComponent("missing"), saying: "No such file")
         let pipe = folder.appendingPathComponent("pipe")
         XCTAssertEqual(mkfifo(pipe.path, 0o600), 0)
-        try assertRefused(pipe, saying: "it is not a regular file")
+        try assertRefused(pipe, saying: "Not a plain file")
     }
 
     private func entry(_ name: String, dtype: String = "U8", shape: String, _ begin: Int, _ end: Int) -> String {
