@@ -33,6 +33,13 @@ public struct StepReport: Sendable, Equatable {
     public var tokens: Int
     /// How long it took.
     public var seconds: Double
+    /// By task name, for the tasks in the update's batches: the mean of the task's loss over the batches it was in.
+    public var taskLosses: [String: Double] = [:]
+    /// By task name: examples of the task in the update.
+    public var taskExamples: [String: Int] = [:]
+    /// By task name, under uncertainty sampling: the mean normalised entropy (0…1) of the task's candidates. A
+    /// regression has none.
+    public var taskEntropies: [String: Double] = [:]
 }
 
 /// What a run has done.
