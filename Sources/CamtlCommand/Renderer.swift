@@ -66,7 +66,9 @@ final class Renderer {
                 "training on \(plan.examples) examples: \(plan.totalSteps) steps of \(plan.batchSize)"
                     + (plan.accumulationSteps > 1 ? " × \(plan.accumulationSteps)" : "")
                     + ", \(plan.batchesPerEpoch) batches an epoch")
+        case .resumed(let step, let folder): line("going on after step \(step), from \(folder.path)")
         case .stepped(let report): show(report)
+        case .logged: break
         case .evaluated(let step, let report): line("after step \(step):\n\(Tables.evaluation(report))")
         case .saved(let folder): line("saved \(folder.path)")
         }

@@ -3,7 +3,11 @@ import Foundation
 /// What a training run tells whoever renders it.
 public enum TrainingEvent: Sendable {
     case started(TrainingPlan)
+    /// Goes on after `step` updates, from a checkpoint's folder.
+    case resumed(step: Int, from: URL)
     case stepped(StepReport)
+    /// What has come since the last such event; every `loggingSteps` updates.
+    case logged(LogReport)
     case evaluated(step: Int, EvaluationReport)
     case saved(URL)
 }
@@ -40,6 +44,28 @@ public struct StepReport: Sendable, Equatable {
     /// By task name, under uncertainty sampling: the mean normalised entropy (0…1) of the task's candidates. A
     /// regression has none.
     public var taskEntropies: [String: Double] = [:]
+}
+
+/// What the updates since the last report add up to: the point of a curve.
+public struct LogReport: Sendable, Equatable, Codable {
+    /// The last update's number, from 1.
+    public var step: Int
+    /// Epochs gone by, with their fraction.
+    public var epoch: Double
+    /// The mean loss of the updates.
+    public var loss: Double
+    /// Of the last update.
+    public var learningRate: Double
+    /// Of the last update, before clipping.
+    public var gradientNorm: Double
+    /// 0 where no time was measured.
+    public var examplesPerSecond: Double
+    /// By task name: the mean of the task's loss over the updates it was in.
+    public var taskLosses: [String: Double]
+    /// By task name: its share (0…1) of the examples.
+    public var taskShares: [String: Double]
+    /// By task name, under uncertainty sampling: the mean normalised entropy (0…1) of its candidates.
+    public var taskEntropies: [String: Double]
 }
 
 /// What a run has done.

@@ -16,6 +16,8 @@ public struct RunConfiguration: Sendable {
     /// Where the model and the figures go. Needed for training.
     public var outputDirectory: URL?
     public var overwritesOutput = false
+    /// nil starts anew.
+    public var resumes: Resume?
     /// Where encoded examples are kept from run to run.
     public var cacheDirectory: URL
     public var overwritesCache = false
@@ -23,6 +25,14 @@ public struct RunConfiguration: Sendable {
     public var evaluates = false
     public var freezing: FreezeRange?
     public var training = TrainingSettings()
+
+    /// Where a run that was stopped goes on from.
+    public enum Resume: Sendable, Equatable {
+        /// The newest checkpoint in the output folder; from the beginning if there is none yet.
+        case newest
+        /// A checkpoint's folder.
+        case checkpoint(URL)
+    }
 
     public init(modelFolder: URL, dataDirectory: URL, cacheDirectory: URL) {
         self.modelFolder = modelFolder

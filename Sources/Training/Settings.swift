@@ -17,8 +17,22 @@ public struct TrainingSettings: Sendable, Equatable {
     public var seed: UInt64 = 42
     /// Updates between two checkpoints.
     public var saveSteps = 500
+    /// The most checkpoints that are kept, the best one among them; nil keeps all.
+    public var saveTotalLimit: Int?
+    /// Updates between two `TrainingEvent.logged`.
+    public var loggingSteps = 500
+    /// Whether the first update is logged, and evaluated if there are evaluations during training.
+    public var logsFirstStep = false
     /// Updates between two evaluations during training, or nil for none.
     public var evaluationSteps: Int?
+    /// Whether the model at the end is that of the best evaluation. A checkpoint is then written after every
+    /// evaluation that is the best yet, and the last update is followed by an evaluation.
+    public var loadsBestModelAtEnd = false
+    /// Such as `rte_accuracy`, or `average`, GLUE's; what makes an evaluation the best. Highest is best, but for a
+    /// `…_loss`.
+    public var metricForBestModel = "average"
+    /// After how many evaluations in a row that are not the best yet training ends; nil for never.
+    public var earlyStoppingPatience: Int?
     /// Sequences of a batch in evaluation and in scoring candidates.
     public var evaluationBatchSize = 8
     /// Whether the original's faults that change numbers are repeated: see Documentation/ReproducingTheOriginal.md.
