@@ -86,6 +86,16 @@ public enum MetricError: Error, Equatable, CustomStringConvertible {
 }
 
 extension TaskDefinition {
+    /// What is measured of the task, in the order of its `Scores`.
+    public var metrics: [Metric] {
+        switch kind {
+        case .regression: [.pearson, .spearman, .pearsonAndSpearman]
+        case .classification(_, .matthews): [.matthews]
+        case .classification(_, .accuracy): [.accuracy]
+        case .classification(_, .accuracyAndF1): [.accuracy, .f1, .accuracyAndF1]
+        }
+    }
+
     /// The task's metrics, in double precision.
     ///
     /// - Parameters:

@@ -92,7 +92,7 @@ extension DataFileError.Problem: CustomStringConvertible {
 
 /// The name with the smallest edit distance to `name`, upper and lower case being the same, unless more than half of
 /// `name` would have to change.
-func nearestName(to name: String, among names: [String]) -> String? {
+public func nearestName(to name: String, among names: [String]) -> String? {
     let typed = Array(name.lowercased())
     let nearest = names.map { (name: $0, distance: editDistance(typed, Array($0.lowercased()))) }
         .min { $0.distance < $1.distance }

@@ -23,8 +23,16 @@ public struct RunConfiguration: Sendable {
     public var overwritesCache = false
     public var trains = false
     public var evaluates = false
+    /// Whether the tasks' test sets are predicted.
+    public var predicts = false
+    /// Whether the predictions have probabilities and logits, too.
+    public var predictsProbabilities = false
+    /// Where TensorBoard's event files go; nil writes none.
+    public var loggingDirectory: URL?
     public var freezing: FreezeRange?
     public var training = TrainingSettings()
+    /// The settings as they are saved with a training run; nothing is read from them.
+    public var record = SettingsRecord()
 
     /// Where a run that was stopped goes on from.
     public enum Resume: Sendable, Equatable {
@@ -56,6 +64,8 @@ public enum RunError: Error, CustomStringConvertible, Sendable {
     case outputNotEmpty(path: String)
     case outputUnusable(path: String, reason: String)
     case nothingToDo
+    /// No figure of the tasks' evaluation has that name.
+    case unknownMetric(name: String, nearest: String?, known: [String])
 
     public var description: String {
         switch self {
@@ -63,6 +73,10 @@ public enum RunError: Error, CustomStringConvertible, Sendable {
             "the output folder \(path) is not empty; name another --output_dir, or give --overwrite_output_dir"
         case .outputUnusable(let path, let reason): "the output folder \(path) can't be used: \(reason)"
         case .nothingToDo: "there is nothing to do: give --do_train, --do_eval or both"
+        case .unknownMetric(let name, let nearest, let known):
+            "--metric_for_best_model \(name): "
+                + (nearest.map { "did you mean \($0)? The" } ?? "there is no such figure; the")
+                + " figures of this run are \(known.joined(separator: ", "))"
         }
     }
 }
@@ -84,6 +98,8 @@ public struct Run {
         guard configuration.trains || configuration.evaluates else { throw RunError.nothingToDo }
         if let output = configuration.outputDirectory { try checkOutput(output) }
         let trained = try loadModel()
+        _ = try BestFigure(
+            configuration.training.metricForBestModel, tasks: trained.model.configuration.tasks.map(GLUE.task(for:)))
         let tasks = try loadData(trained)
         var earlier: [EvaluationReport] = []
         if configuration.trains, let output = configuration.outputDirectory {
@@ -173,10 +189,10 @@ public struct Run {
         try makeOutput(output)
         let summary: TrainingSummary
         do {
+            try record(trained.model.configuration).write(to: output)
             summary = try trainer.run(outputDirectory: output)
         } catch {
-            // Takes away a folder in which there is nothing, and no other.
-            if isNew { rmdir(output.path) }
+            if isNew { removeUnlessUsed(output) }
             throw error
         }
         try trained.save(to: output)
@@ -184,6 +200,23 @@ public struct Run {
         try ResultsFile.write(summary, to: output)
         try report(.trained(summary))
         return summary
+    }
+
+    /// The run's settings, with those that the model decides.
+    private func record(_ model: ModelConfiguration) -> SettingsRecord {
+        var record = configuration.record
+        record.fill("encoder_type", with: .text(model.encoderType.rawValue))
+        record.fill("max_seq_length", with: .integer(model.maxSequenceLength))
+        record.fill("tasks", with: .list(model.tasks.map(\.name)))
+        return record
+    }
+
+    /// Takes away a folder that holds nothing but the record of the run that failed.
+    private func removeUnlessUsed(_ folder: URL) {
+        let names = try? FileManager.default.contentsOfDirectory(atPath: folder.path)
+        guard let names, names.allSatisfy({ $0 == SettingsRecord.fileName }) else { return }
+        names.forEach { unlink(folder.appendingPathComponent($0).path) }
+        rmdir(folder.path)
     }
 
     /// - Parameter earlier: evaluations whose figures count where they are higher.

@@ -11,6 +11,8 @@ public struct OptimizerSettings: Sendable, Equatable {
     public var maxGradientNorm = 1.0
     /// The share of the steps in which the learning rate rises: 0…1.
     public var warmupProportion = 0.1
+    /// The number of steps in which the learning rate rises, in place of a share of them.
+    public var warmupSteps: Int?
 
     public init() {}
 }
@@ -46,8 +48,13 @@ public final class Updater {
                     parameters: trainable.filter { Updater.decays($0.name) == decayed }.map(\.parameter),
                     weightDecay: decayed ? settings.weightDecay : 0)
             }, epsilon: settings.adamEpsilon)
-        schedule = LinearSchedule(
-            rate: settings.learningRate, totalSteps: totalSteps, warmupProportion: settings.warmupProportion)
+        let rate = settings.learningRate
+        schedule =
+            if let steps = settings.warmupSteps {
+                LinearSchedule(rate: rate, totalSteps: totalSteps, warmupSteps: Double(steps))
+            } else {
+                LinearSchedule(rate: rate, totalSteps: totalSteps, warmupProportion: settings.warmupProportion)
+            }
         self.settings = settings
         self.keepsZeroGradients = keepsZeroGradients
     }
