@@ -54,6 +54,7 @@ demo: build
 # Swift Testing is off because it would close the output with a count of its own, of no tests.
 test: build
 	python3 Tests/SetupTests.py
+	CAMTL_PEERS_PYTHON="$$(python3 Scripts/peers.py)" && export CAMTL_PEERS_PYTHON && \
 	CAMTL_PROGRAM='$(PROGRAM)' CAMTL_PRETRAINED='$(ENCODER)' \
 	    swift test $(SWIFT_FLAGS) --disable-testable-imports --disable-swift-testing
 

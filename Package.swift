@@ -55,15 +55,16 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swift),
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: swift),
         .testTarget(name: "FilesTests", dependencies: ["Files"], swiftSettings: swift),
         .testTarget(
             name: "TorchTests", dependencies: ["Torch"], exclude: ["Checkpoints/Fixtures"], swiftSettings: swift),
         .testTarget(
             name: "TokenizationTests", dependencies: ["Tokenization"], exclude: ["Fixtures"], swiftSettings: swift),
         .testTarget(name: "TasksTests", dependencies: ["Tasks"], swiftSettings: swift),
-        .testTarget(name: "CAMTLTests", dependencies: ["CAMTL", "Training"], swiftSettings: swift),
-        .testTarget(name: "TrainingTests", dependencies: ["Training"], swiftSettings: swift),
-        .testTarget(name: "CommandTests", dependencies: ["Torch"], swiftSettings: swift),
+        .testTarget(name: "CAMTLTests", dependencies: ["CAMTL", "TestSupport", "Training"], swiftSettings: swift),
+        .testTarget(name: "TrainingTests", dependencies: ["TestSupport", "Training"], swiftSettings: swift),
+        .testTarget(name: "CommandTests", dependencies: ["TestSupport", "Torch"], swiftSettings: swift),
     ],
     cxxLanguageStandard: .cxx20
 )

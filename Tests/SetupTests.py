@@ -1,4 +1,4 @@
-"""Tests of Scripts/setup.py on small wheels made here; pip runs, but looks at no index."""
+"""Tests of Scripts/setup.py and Scripts/peers.py on small wheels made here; pip runs, but looks at no index."""
 
 import contextlib
 import dataclasses
@@ -18,7 +18,8 @@ from unittest import mock
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT / "Scripts"))
 sys.dont_write_bytecode = True
-import setup  # noqa: E402  (it lies in the folder named above)
+import peers  # noqa: E402  (they lie in the folder named above)
+import setup  # noqa: E402
 
 process = multiprocessing.get_context("fork")
 
@@ -181,6 +182,85 @@ class LibtorchTests(SetupTestCase):
             setup.finish_libtorch(self.folder)
 
 
+class PeersTests(SetupTestCase):
+    def setUp(self):
+        super().setUp()
+        self.python = peers.Python(sys.executable, sys.version_info[:2])
+        self.requirements = self.require("peer==1.0")
+        self.make_package("peer-1.0")
+
+    def require(self, *lines):
+        path = self.folder / "requirements.txt"
+        path.write_text("\n".join(lines))
+        return path
+
+    def make_package(self, name):
+        file = f"{name}-py3-none-any.whl"
+        make_wheel(self.wheels, setup.Wheel(name, file, ""), [f"{name.split('-')[0]}/data.txt"])
+
+    def provide(self):
+        return peers.provide_peers(self.cache, self.python, self.requirements)
+
+    def versions(self, interpreter: Path):
+        """What the environment's Python finds installed: nothing of the Python that it was made of."""
+        listing = "import importlib.metadata as m; print(*sorted(d.name + ' ' + d.version for d in m.distributions()))"
+        return subprocess.run(
+            [interpreter, "-E", "-s", "-c", listing], stdout=subprocess.PIPE, check=True,
+            universal_newlines=True).stdout.strip()
+
+    def test_the_environment_has_what_is_listed_and_torch_and_nothing_else(self):
+        self.make_package(f"torch-{setup.TORCH}+cpu")
+        self.make_package(f"torch-{setup.TORCH}")
+        interpreter = self.provide()
+        self.assertEqual(self.versions(interpreter), f"peer 1.0 torch {setup.TORCH}+cpu")
+        self.assertEqual(self.in_cache(), [interpreter.parent.parent.name])
+
+    def test_without_the_cpu_build_torch_is_the_index_s(self):
+        self.make_package(f"torch-{setup.TORCH}")
+        self.assertEqual(self.versions(self.provide()), f"peer 1.0 torch {setup.TORCH}")
+
+    def test_a_whole_environment_is_used_without_a_process_and_another_list_gets_another(self):
+        self.make_package(f"torch-{setup.TORCH}+cpu")
+        first = self.provide()
+        with mock.patch.object(peers.subprocess, "run", side_effect=AssertionError("a process was started")):
+            self.assertEqual(self.provide(), first)
+        self.require("peer==1.0", "# and nothing more")
+        with mock.patch.object(peers, "make_environment", lambda made, *rest: made.mkdir()):
+            second = self.provide()
+        self.assertEqual(self.in_cache(), sorted(path.parent.parent.name for path in (first, second)))
+
+    def test_an_environment_whose_python_is_gone_is_made_anew(self):
+        self.make_package(f"torch-{setup.TORCH}+cpu")
+        interpreter = self.provide()
+        interpreter.unlink()
+        interpreter.symlink_to(self.folder / "gone")
+        self.assertEqual(self.versions(self.provide()), f"peer 1.0 torch {setup.TORCH}+cpu")
+
+    def test_a_package_that_is_not_to_be_had_is_one_sentence_and_leaves_nothing(self):
+        with self.assertRaises(setup.SetupError) as raised:
+            self.provide()
+        self.assertRegex(str(raised.exception), "could not be installed: connect to a network with a Python package")
+        self.assertIn(f"No matching distribution found for torch==={setup.TORCH}", str(raised.exception))
+        self.assertNotIn("\n", str(raised.exception))
+        self.assertEqual(self.in_cache(), [])
+
+    def test_a_python_that_fits_is_looked_for_in_path(self):
+        def python(name, version):
+            (self.folder / name).write_text(f"#!/bin/sh\necho {version}\n")
+            (self.folder / name).chmod(0o755)
+
+        with mock.patch.dict(os.environ, {"PATH": str(self.folder)}), \
+                mock.patch.object(sys, "executable", str(self.folder / "python3")):
+            python("python3", "cpython 3 8")
+            python("python3.14", "pypy 3 14")
+            with self.assertRaisesRegex(setup.SetupError, "need Python 3.11 to 3.14, and this is 3"):
+                peers.find_python()
+            python("python3.12", "cpython 3 12")
+            self.assertEqual(peers.find_python(), peers.Python(str(self.folder / "python3.12"), (3, 12)))
+            python("python3", "cpython 3 11")
+            self.assertEqual(peers.find_python().version, (3, 11))
+
+
 class LinkTests(SetupTestCase):
     def test_a_link_to_elsewhere_is_replaced_and_a_folder_is_not(self):
         name, target = self.folder / "deep/link", self.folder / "target"
@@ -244,7 +324,8 @@ class PrerequisiteTests(SetupTestCase):
 
     def test_a_python_without_pip_is_named(self):
         with mock.patch.object(sys, "executable", str(self.program("python3", "exit 1"))):
-            self.assertRegex(self.problem(setup.check_pip), "^pip is missing: install pip")
+            self.assertRegex(
+                self.problem(lambda: setup.check_pip(sys.executable)), "^pip is missing: install pip")
 
     def test_systems_that_libtorch_does_not_run_on_are_refused(self):
         with mock.patch.object(setup.platform, "machine", return_value="riscv64"):
