@@ -5,7 +5,7 @@ import Tasks
 import Torch
 import Training
 
-/// `camtl`: training and evaluation without a subcommand, as the original's `run.py`.
+/// `camtl`: training, evaluation and prediction without a subcommand, as the original's `run.py`.
 @main
 struct CamtlCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -13,63 +13,104 @@ struct CamtlCommand: ParsableCommand {
         abstract: "Train one encoder on many text tasks, and put it to work (CA-MTL, ICLR 2021).",
         discussion: """
             camtl --model_name_or_path DIR --data_dir GLUE --output_dir OUT --do_train --do_eval
+
+            Or camtl FILE.json alone: a JSON object of the same settings by the flags' names, as each run leaves one in \
+            its output folder.
             """,
         subcommands: Subcommands.configuration.subcommands)
-
-    static func main() {
-        WaitPolicy.settle()
-        let arguments = Array(CommandLine.arguments.dropFirst())
-        let isSubcommand = Subcommands.configuration.subcommands.contains {
-            $0.configuration.commandName == arguments.first ?? ""
-        }
-        if isSubcommand { Subcommands.main(arguments) } else { main(arguments) }
-    }
 
     @OptionGroup(title: "Model") var model: ModelOptions
     @OptionGroup(title: "Data") var data: DataOptions
     @OptionGroup(title: "Training") var training: TrainingOptions
+    @OptionGroup(title: "Evaluation and prediction") var evaluation: EvaluationOptions
+    @OptionGroup(title: "Checkpoints and logging") var checkpoints: CheckpointOptions
     @OptionGroup(title: "Sampling") var sampling: SamplingOptions
+    @OptionGroup(title: "Devices") var devices: DeviceOptions
+    @OptionGroup(title: "Deprecated") var deprecated: DeprecatedOptions
 
-    func run() throws {
+    private var groups: [any SettingsGroup] {
+        [model, data, training, evaluation, checkpoints, sampling, devices, deprecated]
+    }
+
+    static func main() {
+        WaitPolicy.settle()
+        let arguments = Array(CommandLine.arguments.dropFirst())
+        if Subcommands.names.contains(arguments.first ?? "") { return Subcommands.main(arguments) }
+        do {
+            main(try CommandLineReading(arguments, settings: parse([]).groups.flatMap(\.settings)).arguments)
+        } catch {
+            exit(withError: error)
+        }
+    }
+
+    mutating func run() throws {
+        let warnings = deprecated.warnings + originalWarnings
         let configuration = try resolvedConfiguration()
-        if let threads = training.threads { setThreadCount(threads) }
-        let renderer = Renderer(loggingSteps: training.loggingSteps)
+        for warning in warnings { FileHandle.standardError.write(Data("Warning: \(warning)\n".utf8)) }
+        if let threads = devices.threads { setThreadCount(threads) }
+        let renderer = Renderer(
+            loggingSteps: configuration.training.loggingSteps, logsFirstStep: configuration.training.logsFirstStep)
         try Run(configuration, report: renderer.render).execute()
     }
 
+    private var originalWarnings: [String] {
+        guard training.reproduceOriginal, training.warmupSteps != nil else { return [] }
+        return ["--warmup_steps is ignored under --reproduce_original, as in the original"]
+    }
+
+    /// The deprecated flags go before those that took their place.
+    private mutating func replaceDeprecated() {
+        training.trainBatchSize = deprecated.trainBatchSize ?? training.trainBatchSize
+        evaluation.evalBatchSize = deprecated.evalBatchSize ?? evaluation.evalBatchSize
+        deprecated.trainBatchSize = nil
+        deprecated.evalBatchSize = nil
+    }
+
     /// Flags to configuration: everything that is wrong with them in one message.
-    private func resolvedConfiguration() throws -> RunConfiguration {
+    private mutating func resolvedConfiguration() throws -> RunConfiguration {
         var problems = Problems()
-        let modelFolder = problems.catching { try model.folder() }
-        if data.dataDir == nil { problems.add("--data_dir is missing: the folder with GLUE's data") }
-        if data.outputDir == nil, training.doTrain {
-            problems.add("--output_dir is missing: where the trained model goes")
-        }
-        let freezing = problems.catching { try model.freezeEncoderLayers.map(FreezeRange.init(parsing:)) } ?? nil
-        let resolvedSampling = problems.catching { try sampling.resolved() }
-        training.check(&problems)
-        if let length = model.maxSeqLength, length < 3 {
-            problems.add("--max_seq_length is \(length); a sequence has at least 3 tokens")
-        }
+        for group in groups { group.check(&problems) }
+        checkCombinations(&problems)
+        let modelFolder = model.modelNameOrPath == nil ? nil : problems.catching(model.folder)
         try problems.throwIfAny()
-        guard let modelFolder, let dataDir = data.dataDir, let resolvedSampling else {
+        guard let modelFolder, let dataDir = data.dataDir else {
             preconditionFailure("what is missing is a problem that has been thrown")
         }
+        replaceDeprecated()
+        if training.doTrain { try checkpoints.chooseLoggingDirectory() }
         var configuration = RunConfiguration(
             modelFolder: modelFolder, dataDirectory: URL(fileURLWithPath: dataDir),
             cacheDirectory: try data.cacheDirectory())
         configuration.model.encoderType = model.resolvedEncoderType
         configuration.model.maxSequenceLength = model.maxSeqLength
         configuration.model.seed = training.seed
+        configuration.freezing = try model.freezing()
         configuration.taskNames = data.tasks.isEmpty ? nil : data.tasks
-        configuration.outputDirectory = data.outputDir.map { URL(fileURLWithPath: $0) }
-        configuration.overwritesOutput = data.overwriteOutputDir
         configuration.overwritesCache = data.overwriteCache
         configuration.trains = training.doTrain
-        configuration.evaluates = training.doEval
-        configuration.freezing = freezing
-        configuration.training = training.settings(sampling: resolvedSampling)
+        configuration.training.sampling = try sampling.resolved()
+        training.apply(to: &configuration.training)
+        checkpoints.apply(to: &configuration)
+        evaluation.apply(to: &configuration, loggingSteps: checkpoints.loggingSteps)
+        configuration.record = SettingsRecord(groups.flatMap(\.settings).map { ($0.name, $0.value) })
         return configuration
+    }
+
+    /// Adds what is wrong with flags of several groups together.
+    private func checkCombinations(_ problems: inout Problems) {
+        for (name, isGiven) in [("do_train", training.doTrain), ("do_predict", evaluation.doPredict)]
+        where isGiven && checkpoints.outputDir == nil {
+            problems.add("--output_dir is missing: where what --\(name) makes goes")
+            break
+        }
+        if evaluation.evaluateDuringTraining, checkpoints.loggingSteps < 1 {
+            problems.add(
+                "--evaluate_during_training evaluates every --logging_steps updates, which is "
+                    + "\(checkpoints.loggingSteps); it has to be at least 1")
+        }
+        if checkpoints.resumeFromCheckpoint != nil, !training.doTrain {
+            problems.add("--resume_from_checkpoint goes on with training, and --do_train isn't given")
+        }
     }
 }
 
@@ -78,29 +119,8 @@ struct CamtlCommand: ParsableCommand {
 struct Subcommands: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "camtl", subcommands: [Predict.self, Tokenize.self])
-}
 
-/// What is wrong with a command line, said in one message.
-struct Problems {
-    private var list: [String] = []
-
-    mutating func add(_ problem: String) { list.append(problem) }
-
-    mutating func catching<Result>(_ body: () throws -> Result) -> Result? {
-        do { return try body() } catch {
-            list.append("\(error)")
-            return nil
-        }
+    static var names: [String] {
+        configuration.subcommands.map { $0.configuration.commandName ?? "" }
     }
-
-    func throwIfAny() throws {
-        if !list.isEmpty { throw CommandError(list.joined(separator: "\n")) }
-    }
-}
-
-/// A message for the user, without the usage text behind it.
-struct CommandError: Error, CustomStringConvertible {
-    let description: String
-
-    init(_ description: String) { self.description = description }
 }

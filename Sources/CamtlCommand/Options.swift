@@ -6,10 +6,11 @@ import Training
 extension EncoderType: ExpressibleByArgument {}
 extension UncertaintyScore: ExpressibleByArgument {}
 
-struct ModelOptions: ParsableArguments {
+struct ModelOptions: SettingsGroup {
     @Option(
         name: .customLong("model_name_or_path"),
-        help: "A trained model's or a BERT encoder's folder, or a name: CA-MTL-base, CA-MTL-large, bert-base-cased, …")
+        help: "A trained model's or a BERT encoder's folder, or a name: CA-MTL-base, CA-MTL-large, bert-base-cased, …",
+        completion: .directory)
     var modelNameOrPath: String?
 
     @Option(
@@ -36,6 +37,27 @@ struct ModelOptions: ParsableArguments {
         encoderType ?? modelNameOrPath.flatMap { ModelOptions.variants[$0]?.0 }
     }
 
+    var settings: [Setting] {
+        let isFolder = modelNameOrPath.map(FileManager.default.fileExists(atPath:)) ?? false
+        return [
+            isFolder
+                ? Setting("model_name_or_path", path: modelNameOrPath)
+                : Setting("model_name_or_path", modelNameOrPath),
+            Setting("encoder_type", encoderType?.rawValue), Setting("max_seq_length", maxSeqLength),
+            Setting("freeze_encoder_layers", freezeEncoderLayers),
+        ]
+    }
+
+    func check(_ problems: inout Problems) {
+        if modelNameOrPath == nil { problems.add("--model_name_or_path is missing: a model's folder or name") }
+        if let length = maxSeqLength, length < 3 {
+            problems.add("--max_seq_length is \(length); a sequence has at least 3 tokens")
+        }
+        _ = problems.catching { try freezing() }
+    }
+
+    func freezing() throws -> FreezeRange? { try freezeEncoderLayers.map(FreezeRange.init(parsing:)) }
+
     func folder() throws -> URL {
         guard let name = modelNameOrPath else {
             throw CommandError("--model_name_or_path is missing: a model's folder or name")
@@ -44,8 +66,10 @@ struct ModelOptions: ParsableArguments {
     }
 }
 
-struct DataOptions: ParsableArguments {
-    @Option(name: .customLong("data_dir"), help: "The folder with GLUE's data in its official layout.")
+struct DataOptions: SettingsGroup {
+    @Option(
+        name: .customLong("data_dir"), help: "The folder with GLUE's data in its official layout.",
+        completion: .directory)
     var dataDir: String?
 
     @Option(
@@ -58,14 +82,20 @@ struct DataOptions: ParsableArguments {
 
     @Option(
         name: .customLong("cache_dir"),
-        help: "Where encoded data is kept. (default: features in $CAMTL_CACHE_DIR, or camtl in the user's cache folder)")
+        help: "Where encoded data is kept. (default: features in $CAMTL_CACHE_DIR, or camtl in the user's cache folder)",
+        completion: .directory)
     var cacheDir: String?
 
-    @Option(name: .customLong("output_dir"), help: "Where the model, its checkpoints and the figures go.")
-    var outputDir: String?
+    var settings: [Setting] {
+        [
+            Setting("data_dir", path: dataDir), Setting("tasks", tasks), Setting("overwrite_cache", overwriteCache),
+            Setting("cache_dir", path: cacheDir),
+        ]
+    }
 
-    @Flag(name: .customLong("overwrite_output_dir"), help: "Write into an output folder that is not empty.")
-    var overwriteOutputDir = false
+    func check(_ problems: inout Problems) {
+        if dataDir == nil { problems.add("--data_dir is missing: the folder with GLUE's data") }
+    }
 
     func cacheDirectory() throws -> URL {
         if let cacheDir { return URL(fileURLWithPath: cacheDir) }
@@ -78,7 +108,7 @@ struct DataOptions: ParsableArguments {
     }
 }
 
-struct SamplingOptions: ParsableArguments {
+struct SamplingOptions: SettingsGroup {
     enum Name: String, ExpressibleByArgument, CaseIterable {
         case proportional, sequential, uniform, uncertainty
     }
@@ -104,6 +134,18 @@ struct SamplingOptions: ParsableArguments {
         name: .customLong("uncertainty_score"),
         help: "The score under uncertainty sampling: as the original code has it, or Algorithm 1 of the paper.")
     var score = UncertaintyScore.original
+
+    /// The flags as they are given; where none of the three is, the default's name.
+    var settings: [Setting] {
+        let isOpen = sampling == nil && !uniform && !uncertainty
+        return [
+            Setting("sampling", isOpen ? Name.proportional.rawValue : sampling?.rawValue),
+            Setting("uniform_mt_sampling", uniform), Setting("use_mt_uncertainty", uncertainty),
+            Setting("percent_of_max_data_size", share), Setting("uncertainty_score", score.rawValue),
+        ]
+    }
+
+    func check(_ problems: inout Problems) { _ = problems.catching(resolved) }
 
     func resolved() throws -> Sampling {
         let given = [sampling, uniform ? .uniform : nil, uncertainty ? .uncertainty : nil].compactMap { $0 }

@@ -26,9 +26,9 @@ struct Predict: ParsableCommand {
     var batchSize = 8
 
     func run() throws {
-        guard (1...TrainingOptions.highestCount).contains(batchSize) else {
+        guard (1...Problems.highestCount).contains(batchSize) else {
             throw CommandError(
-                "--per_device_eval_batch_size is \(batchSize); it has to be from 1 to \(TrainingOptions.highestCount)")
+                "--per_device_eval_batch_size is \(batchSize); it has to be from 1 to \(Problems.highestCount)")
         }
         let trained = try TrainedModel(folder: ModelLocation.folder(named: modelNameOrPath))
         try Predictor(trained, batchSize: batchSize)

@@ -6,6 +6,7 @@ import Training
 /// Shows a run: a progress bar on a terminal, plain lines elsewhere, on standard error; the tables on standard output.
 final class Renderer {
     private let loggingSteps: Int
+    private let logsFirstStep: Bool
     private let isTerminal = isatty(STDERR_FILENO) == 1
     private var totalSteps = 0
     private let start = ContinuousClock.now
@@ -21,7 +22,10 @@ final class Renderer {
         var seconds = 0.0
     }
 
-    init(loggingSteps: Int) { self.loggingSteps = loggingSteps }
+    init(loggingSteps: Int, logsFirstStep: Bool) {
+        self.loggingSteps = loggingSteps
+        self.logsFirstStep = logsFirstStep
+    }
 
     func render(_ event: RunEvent) {
         switch event {
@@ -80,6 +84,7 @@ final class Renderer {
         recent.examples += report.examples
         recent.seconds += report.seconds
         let isDue = report.step % loggingSteps == 0 || report.step == totalSteps
+            || report.step == 1 && logsFirstStep
         guard isTerminal || isDue else { return }
         let elapsed = Double((ContinuousClock.now - trainingStart).components.seconds)
         let left = elapsed / Double(report.step) * Double(totalSteps - report.step)

@@ -3,25 +3,14 @@ import Training
 
 /// Numbers are read unconditionally: a negative one, such as the original's `--max_steps -1`, would else pass for a
 /// flag.
-struct TrainingOptions: ParsableArguments {
+struct TrainingOptions: SettingsGroup {
     @Flag(name: .customLong("do_train"), help: "Train.")
     var doTrain = false
-
-    @Flag(name: .customLong("do_eval"), help: "Evaluate on the dev sets.")
-    var doEval = false
-
-    @Flag(name: .customLong("evaluate_during_training"), help: "Evaluate every --logging_steps updates.")
-    var evaluateDuringTraining = false
 
     @Option(
         name: .customLong("per_device_train_batch_size"), parsing: .unconditional,
         help: "Examples of a training batch.")
     var trainBatchSize = 8
-
-    @Option(
-        name: .customLong("per_device_eval_batch_size"), parsing: .unconditional,
-        help: "Examples of an evaluation batch.")
-    var evalBatchSize = 8
 
     @Option(
         name: .customLong("gradient_accumulation_steps"), parsing: .unconditional,
@@ -64,51 +53,43 @@ struct TrainingOptions: ParsableArguments {
     var warmupProportion = 0.1
 
     @Option(
+        name: .customLong("warmup_steps"), parsing: .unconditional,
+        help: "The number of updates in which the rate rises, in place of a share.")
+    var warmupSteps: Int?
+
+    @Option(
         name: .customLong("dropout"), parsing: .unconditional,
         help: "Every dropout rate, the decoders' too. (default: the encoder's, and 0.1)")
     var dropout: Double?
-
-    @Option(
-        name: .customLong("logging_steps"), parsing: .unconditional,
-        help: "Updates between two log lines, and two evaluations.")
-    var loggingSteps = 500
-
-    @Option(
-        name: .customLong("save_steps"), parsing: .unconditional,
-        help: "Updates between two checkpoints.")
-    var saveSteps = 500
 
     @Option(
         name: .customLong("seed"), parsing: .unconditional,
         help: "What everything random is drawn with.")
     var seed: UInt64 = 42
 
-    @Option(
-        name: .customLong("threads"), parsing: .unconditional,
-        help: "Threads to compute with. (default: one a core)")
-    var threads: Int?
-
     @Flag(
         name: .customLong("reproduce_original"),
         help: "Repeat the original's faults that change numbers; the documentation lists them.")
     var reproduceOriginal = false
 
-    /// Beyond any use, and far enough from where counting ends.
-    static let highestCount = 1_000_000_000
+    var settings: [Setting] {
+        [
+            Setting("do_train", doTrain), Setting("per_device_train_batch_size", trainBatchSize),
+            Setting("gradient_accumulation_steps", accumulationSteps), Setting("learning_rate", learningRate),
+            Setting("weight_decay", weightDecay), Setting("adam_epsilon", adamEpsilon),
+            Setting("max_grad_norm", maxGradNorm), Setting("num_train_epochs", epochs),
+            Setting("max_steps", maxSteps), Setting("warmup_proportion", warmupProportion),
+            Setting("warmup_steps", warmupSteps), Setting("dropout", dropout), Setting("seed", seed),
+            Setting("reproduce_original", reproduceOriginal),
+        ]
+    }
 
     func check(_ problems: inout Problems) {
-        let counts = [
-            ("per_device_train_batch_size", trainBatchSize, TrainingOptions.highestCount),
-            ("per_device_eval_batch_size", evalBatchSize, TrainingOptions.highestCount),
-            ("gradient_accumulation_steps", accumulationSteps, TrainingOptions.highestCount),
-            ("logging_steps", loggingSteps, TrainingOptions.highestCount),
-            ("save_steps", saveSteps, TrainingOptions.highestCount), ("threads", threads ?? 1, 1024),
-        ]
-        for (name, count, highest) in counts where !(1...highest).contains(count) {
-            problems.add("--\(name) is \(count); it has to be from 1 to \(highest)")
-        }
-        if maxSteps > TrainingOptions.highestCount {
-            problems.add("--max_steps is \(maxSteps); \(TrainingOptions.highestCount) is the most")
+        problems.check("per_device_train_batch_size", trainBatchSize)
+        problems.check("gradient_accumulation_steps", accumulationSteps)
+        problems.check("warmup_steps", warmupSteps, from: 0)
+        if maxSteps > Problems.highestCount {
+            problems.add("--max_steps is \(maxSteps); \(Problems.highestCount) is the most")
         }
         let positive = [("learning_rate", learningRate), ("max_grad_norm", maxGradNorm), ("num_train_epochs", epochs)]
         for (name, value) in positive where !(value > 0 && value < 1e9) {
@@ -126,11 +107,8 @@ struct TrainingOptions: ParsableArguments {
         }
     }
 
-    func settings(sampling: Sampling) -> TrainingSettings {
-        var settings = TrainingSettings()
-        settings.sampling = sampling
+    func apply(to settings: inout TrainingSettings) {
         settings.batchSize = trainBatchSize
-        settings.evaluationBatchSize = evalBatchSize
         settings.accumulationSteps = accumulationSteps
         settings.epochs = epochs
         settings.maxSteps = maxSteps > 0 ? maxSteps : nil
@@ -139,11 +117,9 @@ struct TrainingOptions: ParsableArguments {
         settings.optimizer.adamEpsilon = adamEpsilon
         settings.optimizer.maxGradientNorm = maxGradNorm
         settings.optimizer.warmupProportion = warmupProportion
+        settings.optimizer.warmupSteps = reproduceOriginal ? nil : warmupSteps
         settings.dropout = dropout
         settings.seed = seed
-        settings.saveSteps = saveSteps
-        settings.evaluationSteps = evaluateDuringTraining ? loggingSteps : nil
         settings.reproducesOriginal = reproduceOriginal
-        return settings
     }
 }

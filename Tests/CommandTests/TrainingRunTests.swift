@@ -27,7 +27,7 @@ final class TrainingRunTests: CommandTestCase {
         XCTAssertEqual(
             try names(in: output),
             [
-                "config.json", "eval_results.json", "model.safetensors", "tokenizer_config.json",
+                "config.json", "eval_results.json", "model.safetensors", "run_config.json", "tokenizer_config.json",
                 "train_results.json", "vocab.txt",
             ], file: file, line: line)
 

@@ -64,7 +64,7 @@ final class WrongFlagsTests: CommandTestCase {
         XCTAssertEqual(outcome.status, 1)
         let left = try names(in: output)
         XCTAssertEqual(left.first, "checkpoint-1")
-        XCTAssert(left.allSatisfy { $0.hasPrefix("checkpoint-") }, "\(left)")
+        XCTAssert(left.allSatisfy { $0.hasPrefix("checkpoint-") || $0 == "run_config.json" }, "\(left)")
     }
 
     func testSamplingsThatExcludeEachOtherAreRefused() throws {
@@ -95,8 +95,64 @@ final class WrongFlagsTests: CommandTestCase {
             "--gradient_accumulation_steps is 9223372036854775807", "--max_grad_norm is nan", lines: 8)
     }
 
-    func testUnknownFlagIsNamed() throws {
-        try assertRefuses(arguments("--do_train", "--fp16"), "Unknown option '--fp16'")
+    func testUnknownFlagsAreNamedAtOnceWithTheNearestRightNames() throws {
+        try assertRefuses(
+            arguments("--do_trian", "--max_seq_lenght=64", "--zzzzzzzzzzzz"),
+            "--do_trian: there is no such flag; did you mean --do_train?",
+            "--max_seq_lenght: there is no such flag; did you mean --max_seq_length?",
+            "--zzzzzzzzzzzz: there is no such flag", lines: 3)
+    }
+
+    func testUnknownCommandIsNamedWithTheNearestRightName() throws {
+        try assertRefuses(["pedict"], "pedict: there is no such command; did you mean predict?")
+    }
+
+    func testHalfPrecisionIsRefusedWhereThereIsNoCUDADevice() throws {
+        for flag in ["--fp16", "--bf16"] {
+            try assertRefuses(arguments("--do_train", flag), "\(flag) needs a CUDA device")
+        }
+        try assertRefuses(
+            arguments("--do_train", "--fp16", "--bf16"), "--fp16 and --bf16 exclude each other", lines: 3)
+    }
+
+    func testLevelsOfHalfPrecisionOtherThanO1AreRefusedWithTheirReason() throws {
+        for (level, reason) in ["O0": "O0 is float32", "O2": "in float16", "O3": "in float16", "o1": "no level o1"] {
+            try assertRefuses(arguments("--do_train", "--fp16_opt_level", level), "--fp16_opt_level", reason)
+        }
+    }
+
+    func testWhatThisBuildCannotRunOnIsRefused() throws {
+        try assertRefuses(
+            arguments("--do_train", "--tpu_num_cores", "8", "--tpu_metrics_debug", "--local_rank", "0"),
+            "--tpu_num_cores: there is no support for TPUs", "--tpu_metrics_debug: there is no support for TPUs",
+            "--local_rank is 0; training runs in one process", lines: 3)
+    }
+
+    func testFlagsThatNeedAnotherAreRefusedAtOnce() throws {
+        try assertRefuses(
+            arguments("--load_best_model_at_end", "--early_stopping_patience", "2", "--resume_from_checkpoint"),
+            "--load_best_model_at_end needs --evaluate_during_training",
+            "--early_stopping_patience needs --evaluate_during_training",
+            "--resume_from_checkpoint goes on with training, and --do_train isn't given", lines: 3)
+        try assertRefuses(
+            arguments("--predict_probabilities", "--evaluate_during_training", "--logging_steps", "0"),
+            "--predict_probabilities says what --do_predict writes",
+            "--evaluate_during_training evaluates every --logging_steps updates, which is 0", lines: 2)
+    }
+
+    func testCountsOfTheFurtherFlagsAreChecked() throws {
+        try assertRefuses(
+            arguments(
+                "--per_gpu_train_batch_size", "0", "--per_gpu_eval_batch_size", "-1", "--warmup_steps", "-1",
+                "--early_stopping_patience", "0", "--evaluate_during_training", "--save_steps", "9999999999"),
+            "--per_gpu_train_batch_size is 0", "--per_gpu_eval_batch_size is -1", "--warmup_steps is -1",
+            "--early_stopping_patience is 0", "--save_steps is 9999999999", lines: 5)
+    }
+
+    func testUnknownFigureIsRefusedWithTheNearestRightName() throws {
+        try assertRefuses(
+            arguments("--do_train", "--evaluate_during_training", "--metric_for_best_model", "rte_ac"),
+            "--metric_for_best_model rte_ac: did you mean rte_acc?", "are average, rte_acc, rte_loss")
     }
 
     func testUnknownEncoderTypeIsRefusedWithTheKnownOnes() throws {
