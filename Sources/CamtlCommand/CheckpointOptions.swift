@@ -19,7 +19,8 @@ enum ResumePoint: ExpressibleByArgument, CustomStringConvertible {
 
 struct CheckpointOptions: SettingsGroup {
     @Option(
-        name: .customLong("output_dir"), help: "Where the model, its checkpoints and the figures go.",
+        name: .customLong("output_dir"),
+        help: "Where the model, its checkpoints and the figures go. (required to train or predict)",
         completion: .directory)
     var outputDir: String?
 

@@ -29,7 +29,7 @@ struct DeviceOptions: SettingsGroup {
 
     @Option(
         name: .customLong("tpu_num_cores"), parsing: .unconditional,
-        help: "Cores of a TPU; refused, as there is no support for TPUs.")
+        help: "Cores of a TPU; refused, as there is no support for TPUs. (default: none)")
     var tpuNumCores: Int?
 
     @Flag(
@@ -76,12 +76,12 @@ struct DeviceOptions: SettingsGroup {
 struct DeprecatedOptions: SettingsGroup {
     @Option(
         name: .customLong("per_gpu_train_batch_size"), parsing: .unconditional,
-        help: "The same as --per_device_train_batch_size, and goes before it.")
+        help: "The same as --per_device_train_batch_size, and goes before it. (default: none)")
     var trainBatchSize: Int?
 
     @Option(
         name: .customLong("per_gpu_eval_batch_size"), parsing: .unconditional,
-        help: "The same as --per_device_eval_batch_size, and goes before it.")
+        help: "The same as --per_device_eval_batch_size, and goes before it. (default: none)")
     var evalBatchSize: Int?
 
     var settings: [Setting] {

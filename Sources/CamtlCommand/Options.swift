@@ -9,7 +9,7 @@ extension UncertaintyScore: ExpressibleByArgument {}
 struct ModelOptions: SettingsGroup {
     @Option(
         name: .customLong("model_name_or_path"),
-        help: "A trained model's or a BERT encoder's folder, or a name: CA-MTL-base, CA-MTL-large, bert-base-cased, …",
+        help: "A trained model's or a BERT encoder's folder, or a name such as CA-MTL-base or bert-base-cased. (required)",
         completion: .directory)
     var modelNameOrPath: String?
 
@@ -25,7 +25,7 @@ struct ModelOptions: SettingsGroup {
 
     @Option(
         name: .customLong("freeze_encoder_layers"),
-        help: "Layers whose pretrained weights stay as they are, such as 0-5; the embeddings then stay, too.")
+        help: "Layers whose pretrained weights stay as they are, such as 0-5; the embeddings then stay, too. (default: none)")
     var freezeEncoderLayers: String?
 
     /// The names that stand for an encoder type on a pretrained encoder.
@@ -68,7 +68,7 @@ struct ModelOptions: SettingsGroup {
 
 struct DataOptions: SettingsGroup {
     @Option(
-        name: .customLong("data_dir"), help: "The folder with GLUE's data in its official layout.",
+        name: .customLong("data_dir"), help: "The folder with GLUE's data in its official layout. (required)",
         completion: .directory)
     var dataDir: String?
 

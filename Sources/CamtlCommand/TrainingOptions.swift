@@ -54,7 +54,7 @@ struct TrainingOptions: SettingsGroup {
 
     @Option(
         name: .customLong("warmup_steps"), parsing: .unconditional,
-        help: "The number of updates in which the rate rises, in place of a share.")
+        help: "The number of updates in which the rate rises. (default: by --warmup_proportion)")
     var warmupSteps: Int?
 
     @Option(

@@ -71,7 +71,9 @@ public final class Trainer {
                 try report(.stepped(pending.report(update, step: step, epoch: progress)))
                 pending = PendingUpdate()
                 if step % settings.saveSteps == 0 { try save(outputDirectory, step: step) }
-                if let interval = settings.evaluationSteps, step % interval == 0 {
+                if let interval = settings.evaluationSteps,
+                    step % interval == 0 || step == 1 && settings.logsFirstStep
+                {
                     evaluations.append(try evaluate(step: step))
                 }
                 if plan.isFinished(step: step, epoch: epoch) { break }

@@ -2,37 +2,82 @@ import Foundation
 import XCTest
 
 final class HelpTests: CommandTestCase {
-    /// The original's flags, and those that came to them.
-    private static let flags = [
-        "model_name_or_path", "encoder_type", "data_dir", "tasks", "max_seq_length", "output_dir",
-        "overwrite_output_dir", "overwrite_cache", "do_train", "do_eval", "evaluate_during_training",
-        "per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps", "learning_rate",
-        "weight_decay", "adam_epsilon", "max_grad_norm", "num_train_epochs", "max_steps", "warmup_proportion",
-        "percent_of_max_data_size", "dropout", "seed", "logging_steps", "save_steps", "uniform_mt_sampling",
-        "use_mt_uncertainty", "uncertainty_score", "freeze_encoder_layers", "reproduce_original",
+    /// What the help text says of a flag.
+    private struct Entry {
+        let name: String
+        let text: String
+        /// "off" where none is given.
+        var standard: String {
+            if text.contains("(required") {
+                return text.components(separatedBy: "(")[1].components(separatedBy: ")")[0]
+            }
+            guard let place = text.range(of: "default: ") else { return "off" }
+            return text[place.upperBound...].components(separatedBy: ")")[0]
+        }
+    }
+
+    /// The flags by the titles of their groups.
+    private func help() throws -> [String: [Entry]] {
+        var result: [String: [Entry]] = [:]
+        var title = ""
+        for line in try camtl(["--help"], environment: ["COLUMNS": "200"]).text.split(separator: "\n") {
+            if line.hasSuffix(":"), !line.hasPrefix(" ") {
+                title = String(line.dropLast())
+            } else if line.hasPrefix("  --") {
+                let words = line.drop { $0 == " " || $0 == "-" }.split(separator: " ", maxSplits: 1)
+                var text = (words.count > 1 ? String(words[1]) : "").drop { $0 == " " }
+                if text.hasPrefix("<") || text.hasPrefix("[<") { text = text.drop { $0 != " " } }
+                result[title, default: []].append(Entry(name: String(words[0]), text: String(text)))
+            } else if line.hasPrefix("    "), let entry = result[title]?.popLast() {
+                let more = line.trimmingCharacters(in: .whitespaces)
+                result[title, default: []].append(Entry(name: entry.name, text: "\(entry.text) \(more)"))
+            }
+        }
+        return result
+    }
+
+    private static let groups = [
+        "MODEL", "DATA", "TRAINING", "EVALUATION AND PREDICTION", "CHECKPOINTS AND LOGGING", "SAMPLING", "DEVICES",
+        "DEPRECATED",
     ]
 
-    func testHelpListsEveryFlag() throws {
-        let help = try camtl(["--help"]).text
-        for flag in HelpTests.flags {
-            let isListed = help.range(of: "(?m)^  --\(flag)( |$)", options: .regularExpression) != nil
-            XCTAssert(isListed, "--help lacks --\(flag)")
+    func testHelpHasEveryFlagInAGroupWithASentence() throws {
+        let help = try help()
+        let entries = HelpTests.groups.flatMap { help[$0] ?? [] }
+        XCTAssertEqual(
+            entries.map(\.name).sorted(),
+            ((UsageText.flags + UsageText.furtherFlags).map(\.name) + UsageText.newFlags).sorted())
+        for entry in entries {
+            XCTAssert(entry.text.contains("."), "--\(entry.name) has no sentence: \(entry.text)")
         }
     }
 
     func testHelpGivesTheOriginalsDefaults() throws {
-        let help = try camtl(["--help"]).text
-            .components(separatedBy: .whitespacesAndNewlines).filter { !$0.isEmpty }.joined(separator: " ")
-        let defaults = [
-            "per_device_train_batch_size": "8", "per_device_eval_batch_size": "8", "gradient_accumulation_steps": "1",
-            "learning_rate": "5e-05", "weight_decay": "0.0", "adam_epsilon": "1e-08", "max_grad_norm": "1.0",
-            "num_train_epochs": "3.0", "max_steps": "-1", "warmup_proportion": "0.1", "logging_steps": "500",
-            "save_steps": "500", "seed": "42", "percent_of_max_data_size": "1.0",
-        ]
-        for (flag, value) in defaults {
-            let pattern = " --\(flag) <\(flag)> [^<>]*\\(default: \(NSRegularExpression.escapedPattern(for: value))\\)"
-            XCTAssert(help.range(of: pattern, options: .regularExpression) != nil, "--\(flag) isn't \(value)")
+        let entries = try help().values.joined()
+        for flag in UsageText.flags + UsageText.furtherFlags {
+            let entry = entries.first { $0.name == flag.name }
+            XCTAssertEqual(entry?.standard, flag.standard, "--\(flag.name)")
         }
+    }
+
+    func testDocumentationsTableHasTheHelpTextsFlagsGroupsAndDefaults() throws {
+        let file = Program.packageRoot.appendingPathComponent("Documentation/CommandLine.md")
+        var table: [String: [String]] = [:]
+        var title = ""
+        for line in try String(contentsOf: file, encoding: .utf8).split(separator: "\n") {
+            if line.hasPrefix("### ") { title = line.dropFirst(4).uppercased() }
+            guard line.hasPrefix("| `--") else { continue }
+            let cells = line.split(separator: "|", omittingEmptySubsequences: false)
+                .map { $0.trimmingCharacters(in: .whitespaces) }
+            XCTAssertEqual(cells.count, 6, "\(line)")
+            XCTAssertFalse(cells[3].isEmpty, "what \(cells[1]) does is not said")
+            table[title, default: []].append("\(cells[1].replacingOccurrences(of: "`", with: "")) \(cells[2])")
+        }
+        let help = try help()
+        for group in HelpTests.groups {
+            XCTAssertEqual(table[group], help[group]?.map { "--\($0.name) \($0.standard)" }, group)
+        }
+        XCTAssertEqual(table.keys.sorted(), HelpTests.groups.sorted())
     }
 
     func testHelpOfSubcommandsListsTheirFlags() throws {
@@ -41,6 +86,7 @@ final class HelpTests: CommandTestCase {
         ] {
             let help = try camtl([subcommand, "--help"]).text
             for flag in flags { XCTAssert(help.contains("--\(flag) "), "\(subcommand) --help lacks --\(flag)") }
+            XCTAssertEqual(try camtl(["help", subcommand]).text, help)
         }
     }
 }

@@ -3,7 +3,7 @@ import XCTest
 
 /// The built command.
 enum Program {
-    private static let packageRoot = URL(fileURLWithPath: #filePath).resolvingSymlinksInPath()
+    static let packageRoot = URL(fileURLWithPath: #filePath).resolvingSymlinksInPath()
         .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 
     struct NotThere: Error, CustomStringConvertible {
