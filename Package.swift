@@ -56,7 +56,7 @@ let package = Package(
             ],
             swiftSettings: swift),
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: swift),
-        .testTarget(name: "FilesTests", dependencies: ["Files"], swiftSettings: swift),
+        .testTarget(name: "FilesTests", dependencies: ["Files", "TestSupport"], swiftSettings: swift),
         .testTarget(
             name: "TorchTests", dependencies: ["Torch"], exclude: ["Checkpoints/Fixtures"], swiftSettings: swift),
         .testTarget(

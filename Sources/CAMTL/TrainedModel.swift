@@ -75,6 +75,12 @@ public final class TrainedModel {
             maxSequenceLength: request.maxSequenceLength ?? trained.maxSequenceLength, tasks: trained.tasks)
     }
 
+    /// Whether the folder had no decoder for the task, given by its position in the model's list: it then started at
+    /// random.
+    public func hasNewDecoder(_ task: Int) -> Bool {
+        loading.new.contains("decoders.\(task).model.weight")
+    }
+
     /// Writes the model's files into a folder that exists, in place of those of an earlier model. They are all there
     /// before the first is replaced: an error leaves the folder as it was.
     public func save(to folder: URL) throws {

@@ -38,7 +38,22 @@ final class Renderer {
         case .trained(let summary): show(summary)
         case .saved(let folder): line("saved the model to \(folder.path)")
         case .evaluated(let report): print(Tables.evaluation(report))
+        case .predicted(let submission, let output): show(submission, in: output)
         }
+    }
+
+    private func show(_ submission: Submission, in output: URL) {
+        let folder = Submission.folder(in: output)
+        for member in submission.members {
+            let path = folder.appendingPathComponent(member.file.name).path
+            line("\(member.predictions.set) test: \(member.predictions.count) rows predicted, \(path)")
+        }
+        let archive = Submission.archive(in: output).path
+        guard !submission.gaps.isEmpty else {
+            return line("wrote \(archive): a complete submission of \(submission.members.count) files")
+        }
+        line("warning: \(archive) is not a complete submission")
+        for gap in submission.gaps { line("  \(gap)") }
     }
 
     private func show(_ configuration: ModelConfiguration, _ report: LoadReport) {

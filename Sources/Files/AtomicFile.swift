@@ -1,52 +1,13 @@
 import Foundation
 
-/// A file that could not be written.
-public struct FileWriteError: Error, Equatable, CustomStringConvertible {
-    /// Why a file could not be written.
-    public enum Reason: Equatable, Sendable {
-        /// The system refused; its `errno`.
-        case system(Int32)
-        /// Something that is not a regular file, such as a folder or a device, has that path.
-        case notARegularFile
-    }
-
-    /// The path of the file that was to be written.
-    public let path: String
-    /// Why it could not be.
-    public let reason: Reason
-
-    public var description: String {
-        switch reason {
-        case .notARegularFile:
-            "\(path): not written: a folder or a device has this path; choose another."
-        case .system(let code):
-            "\(path): not written: \(String(cString: strerror(code)))\(Self.advice(for: code))."
-        }
-    }
-
-    private static func advice(for code: Int32) -> String {
-        switch code {
-        case ENOSPC, EDQUOT: "; free some space, or choose another folder"
-        case EACCES, EPERM, EROFS: "; make its folder writable, or choose another"
-        case ENOENT, ENOTDIR: "; create its folder first, or check the path"
-        case ENAMETOOLONG: "; choose a shorter name"
-        default: ""
-        }
-    }
-}
-
 /// The file that ``writeAtomically(to:_:)`` is writing.
 public struct FileSink: ~Copyable {
-    private let descriptor: Int32
-    private let path: String
+    private let draft: FileDraft
     private var buffer: [UInt8] = []
-    // Kept so that a caller who drops the error of one write can't have an incomplete file put in place.
-    private var failure: FileWriteError?
+    /// The bytes handed to the draft.
+    private var flushed = 0
 
-    fileprivate init(descriptor: Int32, path: String) {
-        self.descriptor = descriptor
-        self.path = path
-    }
+    fileprivate init(_ draft: FileDraft) { self.draft = draft }
 
     /// Appends bytes to the file.
     ///
@@ -77,13 +38,7 @@ public struct FileSink: ~Copyable {
         try write(text.utf8)
     }
 
-    /// Hands all that was written to the storage device.
-    fileprivate mutating func finish() throws(FileWriteError) {
-        try flush()
-        guard fsync(descriptor) == 0 else { throw FileWriteError(path: path, reason: .system(errno)) }
-    }
-
-    private mutating func flush() throws(FileWriteError) {
+    fileprivate mutating func flush() throws(FileWriteError) {
         let pending = buffer
         buffer = []
         try pending.withUnsafeBufferPointer { (bytes) throws(FileWriteError) in
@@ -92,18 +47,8 @@ public struct FileSink: ~Copyable {
     }
 
     private mutating func writeThrough(_ bytes: UnsafeRawBufferPointer) throws(FileWriteError) {
-        if let failure { throw failure }
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            let count = Foundation.write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
-            if count >= 0 {
-                rest = rest.dropFirst(count)
-            } else if errno != EINTR {
-                let error = FileWriteError(path: path, reason: .system(errno))
-                failure = error
-                throw error
-            }
-        }
+        try draft.write(bytes, at: flushed)
+        flushed += bytes.count
     }
 }
 
@@ -117,38 +62,9 @@ public struct FileSink: ~Copyable {
 ///   - body: Writes the content.
 /// - Throws: ``FileWriteError``, or what `body` throws.
 public func writeAtomically(to url: URL, _ body: (inout FileSink) throws -> Void) throws {
-    let path = url.path
-    var status = stat()
-    if stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFREG {
-        throw FileWriteError(path: path, reason: .notARegularFile)
-    }
-    let folder = url.deletingLastPathComponent()
-    let unique = String(UInt64.random(in: 0 ... .max), radix: 16)
-    let temporary = folder.appendingPathComponent(".camtl-\(unique).tmp").path
-    let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
-    guard descriptor >= 0 else { throw FileWriteError(path: path, reason: .system(errno)) }
-    do {
-        defer { close(descriptor) }
-        var sink = FileSink(descriptor: descriptor, path: path)
-        try body(&sink)
-        try sink.finish()
-    } catch {
-        unlink(temporary)
-        throw error
-    }
-    guard rename(temporary, path) == 0 else {
-        let code = errno
-        unlink(temporary)
-        throw FileWriteError(path: path, reason: .system(code))
-    }
-    flushFolder(folder.path)
-}
-
-/// Makes a rename in the folder survive a loss of power, where the file system can.
-private func flushFolder(_ path: String) {
-    let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    guard descriptor >= 0 else { return }
-    // Some file systems refuse this; the new file is in place all the same.
-    fsync(descriptor)
-    close(descriptor)
+    let draft = try FileDraft(for: url)
+    var sink = FileSink(draft)
+    try body(&sink)
+    try sink.flush()
+    try draft.moveIntoPlace()
 }

@@ -1,4 +1,5 @@
 import Dispatch
+import Files
 import Foundation
 import Synchronization
 import Tokenization
@@ -25,8 +26,18 @@ struct FeatureBuilder: Sendable {
     /// Builds the file beside its place and moves it there when it is whole, so that nobody ever sees half a file.
     ///
     /// - Throws: `DataFileError`, `FeatureCacheError`. Nothing is left behind then.
-    func build(key: FeatureKey, at path: String) throws {
-        let output = try TemporaryFile(for: path)
+    func build(key: FeatureKey, at url: URL) throws {
+        do {
+            try makeFolder(url.deletingLastPathComponent())
+            let output = try FileDraft(for: url)
+            try write(key, to: output)
+            try output.moveIntoPlace()
+        } catch let error as FileWriteError {
+            throw FeatureCacheError(path: error.path, reason: error.reason.description)
+        }
+    }
+
+    private func write(_ key: FeatureKey, to output: FileDraft) throws {
         try source.mapped.withBytes { bytes in
             var counter = source.lines(of: bytes)
             var capacity = 0
@@ -44,10 +55,9 @@ struct FeatureBuilder: Sendable {
             let checksum = try output.withContents(FeatureFile.checksum)
             try output.write(header.words(checksum: checksum), at: 0)
         }
-        try output.moveIntoPlace()
     }
 
-    private func append(_ slice: Slice, to output: TemporaryFile, _ header: inout FeatureFile.Header) throws {
+    private func append(_ slice: Slice, to output: FileDraft, _ header: inout FeatureFile.Header) throws {
         let words = slice.records.flatMap { record in
             var record = record
             record.idOffset += header.idCount

@@ -29,7 +29,8 @@ public struct FeatureCache: Sendable {
         let source = try ExampleSource(file, of: task, at: try file.url(in: dataDirectory))
         let key = try FeatureKey(
             source: source.mapped, file: file, task: task, tokenizer: tokenizer, maxSequenceLength: maxSequenceLength)
-        let path = directory.appendingPathComponent(key.hexadecimal + ".features").path
+        let url = directory.appendingPathComponent(key.hexadecimal + ".features")
+        let path = url.path
         var origin = FeatureSet.Origin.built
         if !overwrite {
             do {
@@ -42,7 +43,7 @@ public struct FeatureCache: Sendable {
         }
         try FeatureBuilder(
             source: source, tokenizer: tokenizer, maxSequenceLength: maxSequenceLength, hasLabels: file.columns.hasLabel
-        ).build(key: key, at: path)
+        ).build(key: key, at: url)
         do {
             return try FeatureSet(contentsOf: path, key: key, origin: origin)
         } catch let damage as DamagedFile {

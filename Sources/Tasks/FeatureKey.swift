@@ -17,6 +17,7 @@ struct FeatureKey: Sendable, Equatable {
         let hasHeader: Bool
         let columns: [String?]
         let skipsDamagedRows: Bool
+        let indexColumn: String?
         let labels: [String]?
         let scoreRange: [Float]?
         let vocabulary: String
@@ -42,7 +43,7 @@ struct FeatureKey: Sendable, Equatable {
             format: FeatureFile.version,
             file: source.withBytes { SHA256($0) }.hexadecimal,
             hasHeader: hasHeader, columns: columns, skipsDamagedRows: file.skipsDamagedRows,
-            labels: labels, scoreRange: range.map { [$0.lowerBound, $0.upperBound] },
+            indexColumn: file.indexColumn, labels: labels, scoreRange: range.map { [$0.lowerBound, $0.upperBound] },
             vocabulary: SHA256(tokenizer.vocabulary.fileContents).hexadecimal,
             lowercase: tokenizer.lowercase, maxSequenceLength: maxSequenceLength)
         let encoder = JSONEncoder()

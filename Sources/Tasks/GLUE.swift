@@ -61,8 +61,13 @@ public enum GLUE {
             train: DataFile(name: name, paths: ["\(folder)/train.tsv"], columns: labelled),
             dev: [DataFile(name: name, paths: ["\(folder)/dev.tsv"], columns: labelled)],
             test: [
-                DataFile(name: name, paths: ["\(folder)/test.tsv"], columns: .named(first: first, second: second))
+                testFile(name, ["\(folder)/test.tsv"], .named(first: first, second: second))
             ])
+    }
+
+    /// A file to predict, whose rows are counted from 0.
+    private static func testFile(_ name: String, _ paths: [String], _ columns: Columns) -> DataFile {
+        DataFile(name: name, paths: paths, columns: columns, indexColumn: "index")
     }
 
     /// Only CoLA's test file has a header.
@@ -70,14 +75,14 @@ public enum GLUE {
         name: "cola", kind: binary(.matthews),
         train: DataFile(name: "cola", paths: ["CoLA/train.tsv"], columns: .numbered(first: 3, label: 1)),
         dev: [DataFile(name: "cola", paths: ["CoLA/dev.tsv"], columns: .numbered(first: 3, label: 1))],
-        test: [DataFile(name: "cola", paths: ["CoLA/test.tsv"], columns: .named(first: "sentence"))])
+        test: [testFile("cola", ["CoLA/test.tsv"], .named(first: "sentence"))])
 
     private static let sst2 = TaskDefinition(
         name: "sst-2", kind: binary(.accuracy),
         train: DataFile(
             name: "sst-2", paths: ["SST-2/train.tsv"], columns: .named(first: "sentence", label: "label")),
         dev: [DataFile(name: "sst-2", paths: ["SST-2/dev.tsv"], columns: .named(first: "sentence", label: "label"))],
-        test: [DataFile(name: "sst-2", paths: ["SST-2/test.tsv"], columns: .named(first: "sentence"))])
+        test: [testFile("sst-2", ["SST-2/test.tsv"], .named(first: "sentence"))])
 
     private static let stsB = pairTask("sts-b", folder: "STS-B", kind: .regression(range: 0...5), label: "score")
 
@@ -89,6 +94,7 @@ public enum GLUE {
             label: "is_duplicate")
         task.train.skipsDamagedRows = true
         task.dev[0].skipsDamagedRows = true
+        task.test[0].indexColumn = "id"
         return task
     }()
 
@@ -106,9 +112,9 @@ public enum GLUE {
                 DataFile(name: "mnli-mm", paths: ["MNLI/dev_mismatched.tsv"], columns: labelled),
             ],
             test: [
-                DataFile(name: "mnli", paths: ["MNLI/test_matched.tsv"], columns: unlabelled),
-                DataFile(name: "mnli-mm", paths: ["MNLI/test_mismatched.tsv"], columns: unlabelled),
-                DataFile(name: "ax", paths: diagnostic, columns: unlabelled),
+                testFile("mnli", ["MNLI/test_matched.tsv"], unlabelled),
+                testFile("mnli-mm", ["MNLI/test_mismatched.tsv"], unlabelled),
+                testFile("ax", diagnostic, unlabelled),
             ])
     }()
 }

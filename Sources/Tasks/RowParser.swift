@@ -21,6 +21,8 @@ struct RowParser: Sendable {
     private let first: Field
     private let second: Field?
     private let label: Field?
+    /// The column that counts the rows, if the file has it.
+    private let index: Field?
     private let kind: TaskDefinition.Kind
     private let labels: [[UInt8]]
     private let skipsDamagedRows: Bool
@@ -44,6 +46,9 @@ struct RowParser: Sendable {
             self.second = second.map { Field(position: $0, title: "the second text") }
             self.label = label.map { Field(position: $0, title: "the label") }
         }
+        index = file.indexColumn.flatMap { name in
+            header?.firstIndex(of: name).map { Field(position: $0, title: "\"\(name)\"") }
+        }
         self.path = path
         kind = task.kind
         labels = if case .classification(let labels, _) = task.kind { labels.map { Array($0.utf8) } } else { [] }
@@ -58,12 +63,14 @@ struct RowParser: Sendable {
             throw DataFileError(path: path, line: line.number, problem: .invalidUTF8)
         }
         var (firstRange, secondRange, labelRange): (Range<Int>?, Range<Int>?, Range<Int>?)
+        var indexRange: Range<Int>?
         var (column, start) = (0, line.range.lowerBound)
         while column <= lastPosition, start <= line.range.upperBound {
             let end = bytes.firstIndex(of: UInt8(ascii: "\t"), in: start..<line.range.upperBound)
             if column == first.position { firstRange = start..<end }
             if column == second?.position { secondRange = start..<end }
             if column == label?.position { labelRange = start..<end }
+            if column == index?.position { indexRange = start..<end }
             column += 1
             start = end + 1
         }
@@ -71,21 +78,30 @@ struct RowParser: Sendable {
             if skipsDamagedRows { return nil }
             throw tooFewColumns(found: column, line: line.number)
         }
+        if let indexRange { try checkIndex(bytes[indexRange], line: line.number) }
         return Row(
             first: firstRange, second: secondRange,
             label: try labelRange.map { try value(of: bytes[$0], line: line.number) }, line: line.number)
     }
 
     private var lastPosition: Int {
-        max(first.position, second?.position ?? 0, label?.position ?? 0)
+        max(first.position, second?.position ?? 0, label?.position ?? 0, index?.position ?? 0)
     }
 
     private func tooFewColumns(found: Int, line: Int) -> DataFileError {
-        let missing = [first, second, label].compactMap { $0 }.filter { $0.position >= found }
+        let missing = [index, first, second, label].compactMap { $0 }.filter { $0.position >= found }
             .min { $0.position < $1.position } ?? first
         return DataFileError(
             path: path, line: line,
             problem: .tooFewColumns(found: found, wanted: missing.title, position: missing.position))
+    }
+
+    /// A file with this column has a header, so that its row 0 is in line 2.
+    private func checkIndex(_ field: Slice<UnsafeRawBufferPointer>, line: Int) throws {
+        let text = String(decoding: field.prefix(80), as: UTF8.self)
+        guard Int(text) == line - 2 else {
+            throw DataFileError(path: path, line: line, problem: .wrongIndex(found: text, expected: line - 2))
+        }
     }
 
     private func value(of field: Slice<UnsafeRawBufferPointer>, line: Int) throws -> Float {

@@ -85,6 +85,14 @@ public enum Columns: Sendable, Hashable {
     /// By position, counted from 0, in a file without a header.
     case numbered(first: Int, second: Int? = nil, label: Int? = nil)
 
+    /// Whether an example is a pair of texts.
+    public var hasSecond: Bool {
+        switch self {
+        case .named(_, let second, _): second != nil
+        case .numbered(_, let second, _): second != nil
+        }
+    }
+
     /// Whether the file gives labels.
     public var hasLabel: Bool {
         switch self {
@@ -104,12 +112,18 @@ public struct DataFile: Sendable, Hashable {
     /// Whether a row with too few columns is left out and counted, as the original does for QQP. Otherwise such a row
     /// is an error.
     public var skipsDamagedRows: Bool
+    /// The column that counts the rows, from 0, in a file to predict. If the header has it, a number out of turn is an
+    /// error: a row that is missing or doubled would shift the predictions of all that follow.
+    public var indexColumn: String?
 
-    public init(name: String, paths: [String], columns: Columns, skipsDamagedRows: Bool = false) {
+    public init(
+        name: String, paths: [String], columns: Columns, skipsDamagedRows: Bool = false, indexColumn: String? = nil
+    ) {
         self.name = name
         self.paths = paths
         self.columns = columns
         self.skipsDamagedRows = skipsDamagedRows
+        self.indexColumn = indexColumn
     }
 
     /// The place of the file under `dataDirectory`.
@@ -164,6 +178,9 @@ public struct TaskDefinition: Sendable, Hashable {
 
     /// The decoder's width: the number of labels, or 1 for a regression.
     public var numberOfLabels: Int { output.numberOfLabels }
+
+    /// Whether its examples are pairs of texts.
+    public var isPair: Bool { train.columns.hasSecond }
 
     /// The task as a model records it.
     public var head: TaskHead { TaskHead(name: name, output: output) }

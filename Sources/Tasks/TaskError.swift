@@ -45,6 +45,8 @@ public struct DataFileError: Error, Equatable, CustomStringConvertible {
         case missingColumn(name: String, header: [String])
         /// A row ends before the wanted column, whose position is counted from 0.
         case tooFewColumns(found: Int, wanted: String, position: Int)
+        /// The column that counts the rows of a file to predict, from 0, has another number than is due.
+        case wrongIndex(found: String, expected: Int)
         case unknownLabel(found: String, allowed: [String])
         case notANumber(found: String)
         case outOfRange(found: String, range: ClosedRange<Float>)
@@ -80,6 +82,9 @@ extension DataFileError.Problem: CustomStringConvertible {
         case .tooFewColumns(let found, let wanted, let position):
             return "found \(found) tab-separated column\(found == 1 ? "" : "s"), but \(wanted) is column "
                 + "\(position + 1)."
+        case .wrongIndex(let found, let expected):
+            return "the row's number is \(found.debugDescription), and \(expected) is due: a row before it is missing, "
+                + "doubled or broken in two. Fetch the file anew."
         case .unknownLabel(let found, let allowed):
             return "unknown label \(found.debugDescription); the labels are \(allowed.joined(separator: ", "))."
         case .notANumber(let found):

@@ -13,7 +13,7 @@ public struct RunConfiguration: Sendable {
     /// In their order; nil takes a trained model's tasks, and for a new model all of GLUE's.
     public var taskNames: [String]?
     public var dataDirectory: URL
-    /// Where the model and the figures go. Needed for training.
+    /// Where the model, the figures and the predictions go. Needed for training and for predicting.
     public var outputDirectory: URL?
     public var overwritesOutput = false
     /// nil starts anew.
@@ -23,9 +23,9 @@ public struct RunConfiguration: Sendable {
     public var overwritesCache = false
     public var trains = false
     public var evaluates = false
-    /// Whether the tasks' test sets are predicted.
+    /// Whether the test sets are predicted and a submission is written, into the output directory.
     public var predicts = false
-    /// Whether the predictions have probabilities and logits, too.
+    /// Whether probabilities and logits are written beside the predictions.
     public var predictsProbabilities = false
     /// Where TensorBoard's event files go; nil writes none.
     public var loggingDirectory: URL?
@@ -58,12 +58,16 @@ public enum RunEvent: Sendable {
     case trained(TrainingSummary)
     case saved(URL)
     case evaluated(EvaluationReport)
+    /// The test sets' predictions, and the output folder they were written to.
+    case predicted(Submission, output: URL)
 }
 
 public enum RunError: Error, CustomStringConvertible, Sendable {
     case outputNotEmpty(path: String)
     case outputUnusable(path: String, reason: String)
     case nothingToDo
+    /// None of the run's test sets can be predicted.
+    case nothingToPredict(reasons: [String])
     /// No figure of the tasks' evaluation has that name.
     case unknownMetric(name: String, nearest: String?, known: [String])
 
@@ -72,7 +76,8 @@ public enum RunError: Error, CustomStringConvertible, Sendable {
         case .outputNotEmpty(let path):
             "the output folder \(path) is not empty; name another --output_dir, or give --overwrite_output_dir"
         case .outputUnusable(let path, let reason): "the output folder \(path) can't be used: \(reason)"
-        case .nothingToDo: "there is nothing to do: give --do_train, --do_eval or both"
+        case .nothingToDo: "there is nothing to do: give --do_train, --do_eval or --do_predict"
+        case .nothingToPredict(let reasons): "there is nothing to predict: \(reasons.joined(separator: "\n"))"
         case .unknownMetric(let name, let nearest, let known):
             "--metric_for_best_model \(name): "
                 + (nearest.map { "did you mean \($0)? The" } ?? "there is no such figure; the")
@@ -83,8 +88,8 @@ public enum RunError: Error, CustomStringConvertible, Sendable {
 
 /// Runs a configuration.
 public struct Run {
-    private let configuration: RunConfiguration
-    private let report: (RunEvent) throws -> Void
+    let configuration: RunConfiguration
+    let report: (RunEvent) throws -> Void
 
     /// - Parameter report: told of each event; what it throws ends the run.
     public init(_ configuration: RunConfiguration, report: @escaping (RunEvent) throws -> Void) {
@@ -95,18 +100,25 @@ public struct Run {
     /// - Throws: `RunError` and the errors of the stages, all of them with a message for the user. Everything that
     ///   can be checked is, before anything is written to the output folder.
     public func execute() throws {
-        guard configuration.trains || configuration.evaluates else { throw RunError.nothingToDo }
+        guard configuration.trains || configuration.evaluates || configuration.predicts else {
+            throw RunError.nothingToDo
+        }
         if let output = configuration.outputDirectory { try checkOutput(output) }
         let trained = try loadModel()
         _ = try BestFigure(
             configuration.training.metricForBestModel, tasks: trained.model.configuration.tasks.map(GLUE.task(for:)))
         let tasks = try loadData(trained)
-        var earlier: [EvaluationReport] = []
+        try checkPrediction(trained, tasks)
+        var summary: TrainingSummary?
         if configuration.trains, let output = configuration.outputDirectory {
-            earlier = try train(trained, tasks, output: output).evaluations
+            summary = try train(trained, tasks, output: output)
         }
         if configuration.evaluates {
-            try evaluate(trained, tasks, earlier: configuration.training.reproducesOriginal ? earlier : [])
+            let earlier = configuration.training.reproducesOriginal ? summary?.evaluations ?? [] : []
+            try evaluate(trained, tasks, earlier: earlier)
+        }
+        if configuration.predicts, let output = configuration.outputDirectory {
+            try predict(trained, tasks, usage: summary?.usage, output: output)
         }
     }
 
@@ -177,7 +189,8 @@ public struct Run {
             return TaskData(
                 definition: task, id: id,
                 train: configuration.trains ? try features(task, task.train, .train) : nil,
-                dev: needsDev ? try task.dev.map { ($0.name, try features(task, $0, .dev)) } : [])
+                dev: needsDev ? try task.dev.map { ($0.name, try features(task, $0, .dev)) } : [],
+                test: try testFiles(of: task, id: id, trained).map { ($0.name, try features(task, $0, .test)) })
         }
     }
 

@@ -109,6 +109,19 @@ final class PredictTests: CommandTestCase {
         }
     }
 
+    /// They are served by MNLI's decoder and keep their names all the same.
+    func testRowsOfFurtherSetsKeepTheirSetsName() throws {
+        try writeModel()
+        let row = TinyGLUE.task("mnli").rows(of: "MNLI/dev_matched.tsv")[0]
+        let sets = ["mnli", "mnli-mm", "ax"]
+        let found = try predictions(predict(sets.map { try json(row, task: $0) }))
+        XCTAssertEqual(found.map(\.task), sets)
+        for other in found {
+            // A place in a batch can change the order of a sum.
+            for (one, logit) in zip(found[0].logits, other.logits) { XCTAssertEqual(one, logit, accuracy: 1e-5) }
+        }
+    }
+
     func testPredictionIsConsistentWithItself() throws {
         try writeModel()
         let rows = TinyGLUE.task("mnli").rows(of: "MNLI/dev_matched.tsv")

@@ -75,6 +75,15 @@ struct TinyGLUE {
 
     var trainPath: String { "\(folder)/train.tsv" }
 
+    /// The sets to predict: their names, their files, relative to the data folder, and their files in a submission.
+    var testSets: [(name: String, path: String, submitted: String)] {
+        task == "mnli"
+            ? [
+                ("mnli", "MNLI/test_matched.tsv", "MNLI-m.tsv"),
+                ("mnli-mm", "MNLI/test_mismatched.tsv", "MNLI-mm.tsv"), ("ax", "AX/diagnostic.tsv", "AX.tsv"),
+            ] : [(task, "\(folder)/test.tsv", "\(folder).tsv")]
+    }
+
     /// The set's rows, different ones for each path.
     func rows(of path: String) -> [Row] {
         var random = SeededRandom(seed: path.utf8.reduce(0) { $0 &* 31 &+ UInt64($1) })
@@ -107,11 +116,33 @@ struct TinyGLUE {
         return ((task == "cola" ? [] : [columns.joined(separator: "\t")]) + lines).map { $0 + "\n" }.joined()
     }
 
-    /// Writes the tasks' training and dev files below a folder.
+    /// The content of a file to predict, with these rows without their labels.
+    func testFile(_ rows: [Row], of path: String) -> String {
+        let columns =
+            switch task {
+            case "cola", "sst-2": ["index", "sentence"]
+            case "qqp": ["id", "question1", "question2"]
+            case "mrpc": ["index", "#1 ID", "#2 ID", "#1 String", "#2 String"]
+            case "mnli" where path.hasPrefix("AX"): ["index", "sentence1", "sentence2"]
+            default: self.columns.filter { !["label1", labelColumn].contains($0) }
+            }
+        let lines = rows.enumerated().map { number, row in
+            columns.map { column in
+                if column == secondColumn { return row.second ?? "" }
+                return column == firstColumn || column == "sentence" ? row.first : "\(number)"
+            }.joined(separator: "\t")
+        }
+        return ([columns.joined(separator: "\t")] + lines).map { $0 + "\n" }.joined()
+    }
+
+    /// Writes the tasks' training and dev files, and those to predict, below a folder.
     static func write(_ tasks: [String], to folder: URL) throws {
         for task in tasks.map(task) {
             for path in [task.trainPath] + task.devSets.map(\.path) {
                 try write(task.file(task.rows(of: path)), to: folder.appendingPathComponent(path))
+            }
+            for (_, path, _) in task.testSets {
+                try write(task.testFile(task.rows(of: path), of: path), to: folder.appendingPathComponent(path))
             }
         }
     }

@@ -162,7 +162,7 @@ final class WrongFlagsTests: CommandTestCase {
     }
 
     func testRunThatIsToDoNothingIsRefused() throws {
-        try assertRefuses(arguments(), "there is nothing to do: give --do_train, --do_eval or both")
+        try assertRefuses(arguments(), "there is nothing to do: give --do_train, --do_eval or --do_predict")
     }
 
     func testCacheThatCannotBeWrittenIsNamed() throws {

@@ -10,7 +10,7 @@ final class WrongRowsTests: CommandTestCase {
     override func setUpWithError() throws {
         try super.setUpWithError()
         var model = TinyEncoder()
-        model.addDecoders([("rte", ["entailment", "not_entailment"]), ("sts-b", [])])
+        model.addDecoders([("rte", ["entailment", "not_entailment"]), ("sts-b", []), ("cola", ["0", "1"])])
         try model.write(to: encoder)
     }
 
@@ -44,13 +44,41 @@ final class WrongRowsTests: CommandTestCase {
 
     func testUnknownTaskIsRefusedWithTheModelsOwn() throws {
         try assertRefusesRow(
-            #"{"task": "mrpc", "sentence": "ba"}"#, "the model has no task \"mrpc\"; its tasks are rte, sts-b")
+            #"{"task": "mrpc", "sentence": "ba"}"#, "the model has no task \"mrpc\"; its tasks are rte, sts-b, cola")
     }
 
     func testRowWithoutATextIsRefused() throws {
         for row in [#"{"task": "rte"}"#, #"{"task": "rte", "sentence2": "ba"}"#] {
             try assertRefusesRow(row, "the row has neither \"sentence\" or \"sentence1\" nor \"input_ids\"")
         }
+    }
+
+    func testTextsThatAreNotAsTheTasksAreRefused() throws {
+        let pair = #"rte is a task of pairs; it needs "sentence1" and "sentence2""#
+        for row in [#""sentence1": "ba""#, #""sentence": "ba""#, #""sentence1": "ba", "sentence2": null"#] {
+            try assertRefusesRow("{\"task\": \"rte\", \(row)}", pair)
+        }
+        try assertRefusesRow(#"{"task": "rte", "sentence": "ba", "sentence2": "be"}"#, pair)
+        let single = #"cola is a task of single texts; it takes "sentence", and no "sentence2""#
+        for name in ["sentence", "sentence1"] {
+            try assertRefusesRow("{\"task\": \"cola\", \"\(name)\": \"ba\", \"sentence2\": \"be\"}", single)
+        }
+        for task in ["rte", "cola"] {
+            try assertRefusesRow(
+                "{\"task\": \"\(task)\", \"sentence\": \"ba\", \"sentence1\": \"be\", \"sentence2\": \"bi\"}",
+                #"the row has both "sentence", for a single text, and "sentence1", for the first of a pair"#)
+        }
+    }
+
+    func testTextsBesideIDsAreRefused() throws {
+        for name in ["sentence", "sentence1", "sentence2"] {
+            try assertRefusesRow(
+                "{\"task\": \"rte\", \"input_ids\": [2, 3], \"\(name)\": \"ba\"}",
+                #"the row has both "input_ids" and a text; it may have either"#)
+        }
+        try assertRefusesRow(
+            #"{"task": "rte", "sentence1": "ba", "sentence2": "be", "token_type_ids": [0]}"#,
+            #"there are "token_type_ids" without "input_ids""#)
     }
 
     func testIDsOutsideOfTheVocabularyAreRefused() throws {

@@ -135,4 +135,51 @@ final class AtomicFileTests: XCTestCase {
         XCTAssertEqual(Set(content).count, 1)
         XCTAssertEqual(try FileManager.default.contentsOfDirectory(atPath: folder.path), ["report.txt"])
     }
+
+    func testADraftIsWrittenInAnyOrderAndReadBackBeforeItIsInPlace() throws {
+        let url = try file([1, 2, 3])
+        let draft = try FileDraft(for: url)
+        try draft.write([3, 4] as [UInt16], at: 4)
+        try draft.write([1, 2] as [UInt16], at: 0)
+        XCTAssertEqual(try draft.withContents { Array($0.bindMemory(to: UInt16.self)) }, [1, 2, 3, 4])
+        XCTAssertEqual(try Data(contentsOf: url), Data([1, 2, 3]))
+        try draft.moveIntoPlace()
+        XCTAssertEqual(try Data(contentsOf: url).count, 8)
+        XCTAssertEqual(try FileManager.default.contentsOfDirectory(atPath: folder.path), ["checkpoint"])
+    }
+
+    func testADraftThatIsGivenUpLeavesNothing() throws {
+        let url = try file([1, 2, 3])
+        try FileDraft(for: url).write([1, 2] as [UInt16], at: 1 << 20)
+        XCTAssertEqual(try Data(contentsOf: url), Data([1, 2, 3]))
+        XCTAssertEqual(try FileManager.default.contentsOfDirectory(atPath: folder.path), ["checkpoint"])
+    }
+
+    func testWhetherAFileCanBeWrittenIsFoundOutWithoutATrace() throws {
+        let url = try file([1, 2, 3])
+        XCTAssertNoThrow(try checkWritable(url))
+        XCTAssertNoThrow(try checkWritable(folder.appendingPathComponent("new")))
+        let wrong: [(URL, FileWriteError.Reason)] = [
+            (folder, .notARegularFile), (folder.appendingPathComponent("none/new"), .system(ENOENT)),
+            (url.appendingPathComponent("new"), .system(ENOTDIR)),
+            (folder.appendingPathComponent(String(repeating: "a", count: 256)), .system(ENAMETOOLONG)),
+        ]
+        for (url, reason) in wrong {
+            XCTAssertThrowsError(try checkWritable(url)) { XCTAssertEqual(($0 as? FileWriteError)?.reason, reason) }
+        }
+        XCTAssertEqual(try Data(contentsOf: url), Data([1, 2, 3]))
+        XCTAssertEqual(try FileManager.default.contentsOfDirectory(atPath: folder.path), ["checkpoint"])
+    }
+
+    func testFoldersAreMadeWithThoseAboveThem() throws {
+        let deep = folder.appendingPathComponent("a/b/c")
+        try makeFolder(deep)
+        try makeFolder(deep)
+        var isFolder: ObjCBool = false
+        XCTAssertTrue(FileManager.default.fileExists(atPath: deep.path, isDirectory: &isFolder) && isFolder.boolValue)
+        let inFile = try file([1]).appendingPathComponent("a/b")
+        XCTAssertThrowsError(try makeFolder(inFile)) {
+            XCTAssertEqual($0 as? FileWriteError, FileWriteError(path: inFile.path, reason: .system(ENOTDIR)))
+        }
+    }
 }

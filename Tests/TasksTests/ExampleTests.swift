@@ -138,6 +138,26 @@ final class ExampleTests: DirectoryTestCase {
             "<data>/QQP/test.tsv:3: found 2 tab-separated columns, but \"question2\" is column 3.")
     }
 
+    func testRowsToPredictAreCountedFromZeroIfTheirFileCountsThem() throws {
+        let header = "index\tsentence1\tsentence2\n"
+        for (index, found) in [("2", "2"), ("0", "0"), ("", ""), ("x", "x"), ("-1", "-1"), ("1 ", "1 ")] {
+            try write(header + "0\ta\tb\n\(index)\tc\td\n", to: "RTE/test.tsv")
+            XCTAssertEqual(
+                message { try read("rte", .test) },
+                "<data>/RTE/test.tsv:3: the row's number is \"\(found)\", and 1 is due: a row before it is missing, "
+                    + "doubled or broken in two. Fetch the file anew.")
+        }
+        try write("sentence1\tsentence2\na\tb\nc\td\n", to: "RTE/test.tsv")
+        XCTAssertEqual(try read("rte", .test).examples.map(\.first), ["a", "c"])
+        try write(header.replacingOccurrences(of: "\n", with: "\tlabel\n") + "7\ta\tb\tentailment\n", to: "RTE/dev.tsv")
+        XCTAssertEqual(try read("rte", .dev).examples.count, 1, "only rows to predict have to be in turn")
+    }
+
+    func testAnEmptyTextIsARowToPredict() throws {
+        try write("index\tsentence\n0\ta cat\n1\t\n2\ta dog\n", to: "SST-2/test.tsv")
+        XCTAssertEqual(try read("sst-2", .test).examples.map(\.first), ["a cat", "", "a dog"])
+    }
+
     func testARowThatLacksColumnsIsAnErrorInAnyOtherTask() throws {
         try write("sentence\tlabel\na cat\t1\na dog\n", to: "SST-2/train.tsv")
         XCTAssertEqual(

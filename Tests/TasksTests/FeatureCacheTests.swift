@@ -256,7 +256,7 @@ final class FeatureCacheTests: DirectoryTestCase {
         try FileManager.default.removeItem(at: file)
         try FileManager.default.createDirectory(at: file, withIntermediateDirectories: false)
         let text = message { try cache.features(of: task, in: task.train, dataDirectory: directory) }
-        XCTAssertTrue(text.contains(": Is a directory. "), text)
+        XCTAssertTrue(text.contains(": a folder or a device has this path. "), text)
         XCTAssertEqual(try cacheFiles().map(\.lastPathComponent), [file.lastPathComponent])
     }
 

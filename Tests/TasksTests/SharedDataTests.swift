@@ -39,6 +39,18 @@ final class SharedDataTests: DirectoryTestCase {
         }
     }
 
+    /// A test set that isn't whole there would not be one to submit.
+    func testTheOfficialTestSetsHaveTheRowsOfASubmission() throws {
+        let data = try TestData.sharedFile("data/glue_data")
+        let whole = ["cola", "sst-2", "mrpc", "sts-b", "qnli", "rte", "wnli"]
+        for submitted in GLUE.submissionFiles where whole.contains(submitted.set) {
+            let task = try GLUE.task(named: submitted.task)
+            let list = try task.examples(in: task.test[0], dataDirectory: data)
+            XCTAssertEqual(list.examples.count, submitted.rows, submitted.name)
+            XCTAssertTrue(list.examples.allSatisfy { ($0.second != nil) == task.isPair }, submitted.name)
+        }
+    }
+
     /// The means were published with one digit.
     func testTheMeanLengthsAreThoseMeasuredWithTheOriginalsTokenizer() throws {
         let data = try TestData.sharedFile("data/glue_data")

@@ -1,4 +1,5 @@
 import CAMTL
+import Files
 import Foundation
 import Tasks
 import Training
@@ -112,5 +113,58 @@ final class PredictorTests: ToyTestCase {
             }
             XCTAssertFalse(FileManager.default.fileExists(atPath: directory.appendingPathComponent("out.jsonl").path))
         }
+    }
+
+    /// The input isn't even looked for, let alone predicted.
+    func testOutputThatCannotBeWrittenIsFoundFirst() throws {
+        try writeModel(.bert, ToyModel.tinyBackbone, tasks: ["cola"])
+        let trained = try loadModel()
+        let nowhere = directory.appendingPathComponent("none/out.jsonl")
+        XCTAssertThrowsError(
+            try Predictor(trained).predict(directory.appendingPathComponent("no input"), to: nowhere)
+        ) { XCTAssertEqual(($0 as? FileWriteError)?.path, nowhere.path) }
+    }
+
+    func testTestSetsOfAModelWithoutFiniteLogitsAreRefused() throws {
+        let kind = try GLUE.task(named: "rte").kind
+        XCTAssertThrowsError(
+            try TestPredictions(set: "rte", kind: kind, count: 3, logits: [0, 1, 2, .nan, 4, 5])
+        ) { error in
+            guard case PredictionError.notFinite(set: "rte", row: 1) = error else { return XCTFail("\(error)") }
+        }
+    }
+
+    func testScoresHaveThreeDecimalsAndAreClipped() throws {
+        let logits: [Float] = [-0.2, -0.0, 0.0004, 0.0006, 3.14159, 4.99951, 5.0, 7.5, -1e-9]
+        let found = try TestPredictions(
+            set: "sts-b", kind: GLUE.task(named: "sts-b").kind, count: logits.count, logits: logits)
+        XCTAssertEqual(
+            logits.indices.map(found.text(ofRow:)),
+            ["0.000", "0.000", "0.000", "0.001", "3.142", "5.000", "5.000", "5.000", "0.000"])
+    }
+
+    func testLabelsAreNamedInTheOrderOfTheModelsOwn() throws {
+        let labels = ["entailment", "neutral", "contradiction"]
+        let kind = try GLUE.task(for: TaskHead(name: "mnli", output: .classification(labels: labels))).kind
+        let found = try TestPredictions(set: "ax", kind: kind, count: 3, logits: [1, 2, 3, 3, 2, 1, 2, 3, 1])
+        XCTAssertEqual((0..<3).map(found.text(ofRow:)), ["contradiction", "entailment", "neutral"])
+    }
+
+    func testASubmissionIsCompleteWithEveryRowOfEveryOfficialSet() throws {
+        let predictions = try GLUE.submissionFiles.map { file in
+            let task = try GLUE.task(named: file.task)
+            return try TestPredictions(
+                set: file.set, kind: task.kind, count: file.rows,
+                logits: Array(repeating: 0, count: file.rows * task.numberOfLabels))
+        }
+        let whole = Submission(predictions)
+        XCTAssertEqual(whole.gaps, [])
+        XCTAssertEqual(whole.members.map(\.predictions), predictions)
+        let ax = try XCTUnwrap(GLUE.submissionFiles.last)
+        XCTAssertEqual(Submission(predictions.dropLast()).gaps, [.missing(ax, .notChosen(task: "mnli"))])
+        var short = predictions
+        short[10] = try TestPredictions(set: "ax", kind: short[10].kind, count: 1, logits: [0, 0, 0])
+        XCTAssertEqual(
+            Submission(short).gaps.map(\.description), ["AX.tsv has 1 row, and the official test set has 1104"])
     }
 }

@@ -11,14 +11,18 @@ public struct TaskData: Sendable {
     public var train: FeatureSet?
     /// The sets it is evaluated on, by name.
     public var dev: [(name: String, features: FeatureSet)]
+    /// The sets it predicts, by name.
+    public var test: [(name: String, features: FeatureSet)]
 
     public init(
-        definition: TaskDefinition, id: Int, train: FeatureSet?, dev: [(name: String, features: FeatureSet)]
+        definition: TaskDefinition, id: Int, train: FeatureSet?, dev: [(name: String, features: FeatureSet)],
+        test: [(name: String, features: FeatureSet)] = []
     ) {
         self.definition = definition
         self.id = id
         self.train = train
         self.dev = dev
+        self.test = test
     }
 }
 

@@ -39,12 +39,17 @@ public enum PredictionError: Error, CustomStringConvertible, Sendable {
     case badRow(path: String, line: Int, reason: String)
     case unreadable(path: String)
     case empty(path: String)
+    /// A model whose logits are infinite or not numbers; the row is counted from 0.
+    case notFinite(set: String, row: Int)
 
     public var description: String {
         switch self {
         case .badRow(let path, let line, let reason): "\(path):\(line): \(reason)"
         case .unreadable(let path): "\(path): there is no such file, or it can't be read"
         case .empty(let path): "\(path): there are no rows in this file"
+        case .notFinite(let set, let row):
+            "the model's logits for row \(row) of \(set)'s test set are not finite numbers; it is of no use: train it "
+                + "again, with a lower --learning_rate"
         }
     }
 }
@@ -61,9 +66,13 @@ public struct Predictor {
     }
 
     /// Predicts a file of JSON lines into another, in its order; the output is there whole or not at all.
+    ///
     /// - Returns: the number of rows.
+    /// - Throws: `FileWriteError`, before anything is read, if the output can't be written; `PredictionError` for what
+    ///   is wrong with the input.
     @discardableResult
     public func predict(_ input: URL, to output: URL) throws -> Int {
+        try checkWritable(output)
         guard let data = try? Data(contentsOf: input) else { throw PredictionError.unreadable(path: input.path) }
         let decoder = JSONDecoder()
         var rows: [Row] = []
@@ -92,6 +101,9 @@ public struct Predictor {
     }
 
     private struct Row {
+        /// As the input has it, such as `mnli-mm`.
+        var name: String
+        /// The position of the task that predicts it in the model's list.
         var task: Int
         var encoding: Encoding
     }
@@ -104,20 +116,42 @@ public struct Predictor {
             throw fail("the model has no task \"\(row.task)\"; its tasks are \(known)")
         }
         if let ids = row.inputIDs {
+            if row.sentence != nil || row.sentence1 != nil || row.sentence2 != nil {
+                throw fail("the row has both \"input_ids\" and a text; it may have either")
+            }
             let types = row.tokenTypeIDs ?? Array(repeating: 0, count: ids.count)
             guard types.count == ids.count else {
                 throw fail("there are \(ids.count) input_ids and \(types.count) token_type_ids")
             }
             try check(ids, types, fail)
-            return Row(task: task, encoding: Encoding(inputIDs: ids, tokenTypeIDs: types))
+            return Row(name: row.task, task: task, encoding: Encoding(inputIDs: ids, tokenTypeIDs: types))
         }
+        let (first, second) = try texts(row, of: name, fail)
+        return Row(
+            name: row.task, task: task,
+            encoding: trained.tokenizer.encode(first, pair: second, maxLength: configuration.maxSequenceLength))
+    }
+
+    /// The row's one text or two, as the task has them.
+    private func texts(
+        _ row: PredictionInput, of task: String, _ fail: (String) -> PredictionError
+    ) throws -> (first: String, second: String?) {
         guard let first = row.sentence ?? row.sentence1 else {
             throw fail("the row has neither \"sentence\" or \"sentence1\" nor \"input_ids\"")
         }
-        let second = row.sentence == nil ? row.sentence2 : nil
-        return Row(
-            task: task,
-            encoding: trained.tokenizer.encode(first, pair: second, maxLength: configuration.maxSequenceLength))
+        if row.tokenTypeIDs != nil { throw fail("there are \"token_type_ids\" without \"input_ids\"") }
+        if row.sentence != nil, row.sentence1 != nil {
+            throw fail("the row has both \"sentence\", for a single text, and \"sentence1\", for the first of a pair")
+        }
+        // A task that is not GLUE's may have either.
+        let isPair = try? GLUE.task(named: task).isPair
+        if isPair == true, row.sentence != nil || row.sentence2 == nil {
+            throw fail("\(row.task) is a task of pairs; it needs \"sentence1\" and \"sentence2\"")
+        }
+        if isPair == false || row.sentence != nil, row.sentence2 != nil {
+            throw fail("\(row.task) is a task of single texts; it takes \"sentence\", and no \"sentence2\"")
+        }
+        return (first, row.sentence2)
     }
 
     private func check(_ ids: [Int32], _ types: [Int32], _ fail: (String) -> PredictionError) throws {
@@ -146,22 +180,22 @@ public struct Predictor {
             }
             let width = logits.count / positions.count
             for (row, position) in positions.enumerated() {
-                result[position] = prediction(task, Array(logits[row * width..<(row + 1) * width]))
+                result[position] = prediction(
+                    rows[position].name, task, Array(logits[row * width..<(row + 1) * width]))
             }
         }
         return result.compactMap { $0 }
     }
 
-    private func prediction(_ task: Int, _ logits: [Float]) -> Prediction {
-        let head = trained.model.configuration.tasks[task]
-        switch head.output {
+    private func prediction(_ name: String, _ task: Int, _ logits: [Float]) -> Prediction {
+        switch trained.model.configuration.tasks[task].output {
         case .classification(let labels):
             return Prediction(
-                task: head.name, label: labels[indexOfMaximum(logits)], value: nil,
+                task: name, label: labels[indexOfMaximum(logits)], value: nil,
                 probabilities: probabilities(logits), logits: logits, entropy: normalizedEntropy(logits))
         case .regression:
             return Prediction(
-                task: head.name, label: nil, value: logits[0], probabilities: nil, logits: logits, entropy: nil)
+                task: name, label: nil, value: logits[0], probabilities: nil, logits: logits, entropy: nil)
         }
     }
 }

@@ -1,0 +1,78 @@
+import CAMTL
+import Files
+import Foundation
+import Tasks
+
+/// A run's last stage: the test sets and the submission.
+extension Run {
+    /// The files to predict of a task: those that are there, of a task that is or will be trained.
+    func testFiles(of task: TaskDefinition, id: Int, _ trained: TrainedModel) -> [DataFile] {
+        guard configuration.predicts, configuration.trains || !trained.hasNewDecoder(id) else { return [] }
+        return task.test.filter { absence(of: $0) == nil }
+    }
+
+    /// Refuses a run that would find nothing to predict, or nowhere to write it, after all else is done.
+    func checkPrediction(_ trained: TrainedModel, _ tasks: [TaskData]) throws {
+        guard configuration.predicts else { return }
+        if tasks.allSatisfy(\.test.isEmpty) {
+            let reasons = absences(trained, tasks, usage: nil).sorted { $0.key < $1.key }.map(\.value.description)
+            var distinct: [String] = []
+            for reason in reasons where !distinct.contains(reason) { distinct.append(reason) }
+            throw RunError.nothingToPredict(reasons: distinct)
+        }
+        guard let output = configuration.outputDirectory else { return }
+        let folder = Submission.folder(in: output)
+        var isFolder: ObjCBool = true
+        if FileManager.default.fileExists(atPath: folder.path, isDirectory: &isFolder), !isFolder.boolValue {
+            throw RunError.outputUnusable(path: output.path, reason: "\(folder.path) is a file")
+        }
+        let archive = Submission.archive(in: output)
+        if FileManager.default.fileExists(atPath: output.path) { try checkWritable(archive) }
+    }
+
+    /// Predicts the test sets and writes the submission.
+    ///
+    /// - Parameter usage: what this run has trained on; nil if it has not trained.
+    func predict(_ trained: TrainedModel, _ tasks: [TaskData], usage: ExampleUsage?, output: URL) throws {
+        let absences = absences(trained, tasks, usage: usage)
+        let predicted = tasks.map { task in
+            var task = task
+            task.test.removeAll { absences[$0.name] != nil }
+            return task
+        }
+        let predictions = try Evaluator(
+            model: trained.model, batchSize: configuration.training.evaluationBatchSize
+        ).predict(predicted)
+        let submission = Submission(predictions, absences: absences)
+        try makeFolder(output)
+        try submission.write(to: output, withProbabilities: configuration.predictsProbabilities)
+        try report(.predicted(submission, output: output))
+    }
+
+    /// Why sets of the run's tasks are not predicted, by the sets' names.
+    private func absences(
+        _ trained: TrainedModel, _ tasks: [TaskData], usage: ExampleUsage?
+    ) -> [String: Submission.Absence] {
+        var result: [String: Submission.Absence] = [:]
+        for task in tasks {
+            // Under some samplings a short run never comes to a small task.
+            let wasTrained = !trained.hasNewDecoder(task.id) || (usage?.tasks[task.id]?.updates ?? 0) > 0
+            for file in task.definition.test {
+                if let absence = absence(of: file) ?? (wasTrained ? nil : .untrained(task: task.definition.name)) {
+                    result[file.name] = absence
+                }
+            }
+        }
+        return result
+    }
+
+    /// nil if the file is there.
+    private func absence(of file: DataFile) -> Submission.Absence? {
+        do {
+            _ = try file.url(in: configuration.dataDirectory)
+            return nil
+        } catch {
+            return .noFile("\(error)")
+        }
+    }
+}
