@@ -30,12 +30,13 @@ ifneq ($(LIBTORCH_DIR),)
 export LIBTORCH_DIR := $(abspath $(LIBTORCH_DIR))
 endif
 
-.PHONY: help setup build demo test clean
+.PHONY: help setup build demo test example docs clean
 
 help:
 	@echo 'make demo   set up, build, then train and evaluate on the sample data'
 	@echo 'make test   set up, build and run all tests'
 	@echo 'make build  set up and build the program, .build/release/camtl'
+	@echo 'make docs   build, then make the library modules\' documentation, .build/docs/camtl.doccarchive'
 	@echo 'make setup  fetch libtorch and the pretrained encoder into the cache, if it lacks them'
 	@echo 'make clean  remove what was built here; the cache stays'
 
@@ -50,12 +51,19 @@ build: setup
 demo: build
 	$(PROGRAM) $(DEMO_FLAGS)
 
+# A package of its own that depends on this one.
+example: setup
+	swift build --package-path Examples/PredictPackage --scratch-path .build/example
+
+docs: build
+	python3 Scripts/docs.py .build/release .build/docs/camtl.doccarchive
+
 # Testable imports are what -enable-testing is for; asking for them a second time would change the flags.
 # Swift Testing is off because it would close the output with a count of its own, of no tests.
-test: build
+test: build example
 	python3 Tests/SetupTests.py
 	CAMTL_PEERS_PYTHON="$$(python3 Scripts/peers.py)" && export CAMTL_PEERS_PYTHON && \
-	CAMTL_PROGRAM='$(PROGRAM)' CAMTL_PRETRAINED='$(ENCODER)' \
+	CAMTL_PROGRAM='$(PROGRAM)' CAMTL_EXAMPLE='$(CURDIR)/.build/example/debug/predict' CAMTL_PRETRAINED='$(ENCODER)' \
 	    swift test $(SWIFT_FLAGS) --disable-testable-imports --disable-swift-testing
 
 clean:

@@ -29,9 +29,11 @@ extension CAMTLModel {
     /// trains: what conditions a layer (the attention bias with its γ and β, the norms' modulation, adapters), and
     /// the base variant's last layer, which starts at random.
     ///
-    /// - Parameter asOriginal: the original's rule, which also freezes the attention bias' γ and β at their random
-    ///   start, and the base variant's random last layer if it is in the range. (Its pattern `film.gb_weights`
-    ///   matches no parameter.)
+    /// - Parameters:
+    ///   - range: the layers; nil freezes nothing.
+    ///   - asOriginal: the original's rule, which also freezes the attention bias' γ and β at their random start, and
+    ///     the base variant's random last layer if it is in the range. (Its pattern `film.gb_weights` matches no
+    ///     parameter.)
     /// - Throws: `ModelError.badFreezing` if the encoder has no such layers.
     public func freeze(_ range: FreezeRange?, asOriginal: Bool = false) throws -> FreezeReport {
         let last = configuration.backbone.layerCount - 1

@@ -21,9 +21,11 @@ extension CAMTLModel {
     /// `.weight` and `.bias` in old files.
     ///
     /// - Parameters:
+    ///   - folder: where `model.safetensors` or `pytorch_model.bin` lies.
     ///   - isComplete: whether the folder is one of a whole trained model; then nothing may be missing. From a
     ///     pretrained encoder only its pooler may.
     ///   - seed: what initial values are drawn with.
+    ///   - dtype: what the parameters are to be, whatever the file has.
     /// - Throws: `ModelError.badModel` if there is no such file, or tensors are missing or of another shape;
     ///   `CheckpointError`.
     public func load(from folder: URL, isComplete: Bool, seed: UInt64, dtype: DType = .float32) throws -> LoadReport {

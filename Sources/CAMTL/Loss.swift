@@ -12,7 +12,9 @@ public struct BatchLoss {
 
 extension ModelOutput {
     /// The batch's loss, as `CaMtl.forward` of the original computes it.
-    /// - Parameter labels: of each sequence in the batch: the class' number, or the value to predict.
+    /// - Parameters:
+    ///   - labels: of each sequence in the batch: the class' number, or the value to predict.
+    ///   - configuration: the model's.
     public func loss(labels: [Double], configuration: ModelConfiguration) throws -> BatchLoss {
         let losses = try tasks.map { output in
             let labels = output.samples.map { labels[$0] }

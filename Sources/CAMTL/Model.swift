@@ -82,7 +82,9 @@ public final class CAMTLModel: Module {
     }
 
     /// One pass over a batch of any tasks.
-    /// - Parameter dropout: `.none`, or the rates to train with.
+    /// - Parameters:
+    ///   - batch: sequences with their tasks.
+    ///   - dropout: `.none`, or the rates to train with.
     /// - Throws: `TorchError`; `ModelError.badBatch` for a batch that the model can't take.
     public func callAsFunction(_ batch: PackedBatch, dropout: DropoutRates = .none) throws -> ModelOutput {
         try check(batch)

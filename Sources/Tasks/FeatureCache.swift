@@ -21,7 +21,11 @@ public struct FeatureCache: Sendable {
 
     /// The encoded examples of a task's file: from the cache, or built into it if the cache has none or a damaged file.
     ///
-    /// - Parameter overwrite: builds anew whatever the cache has.
+    /// - Parameters:
+    ///   - task: the task that the file belongs to.
+    ///   - file: one of its files.
+    ///   - dataDirectory: the folder with GLUE's data.
+    ///   - overwrite: builds anew whatever the cache has.
     /// - Throws: `DataFileError` for the source file; `FeatureCacheError` if the cache can't be written.
     public func features(
         of task: TaskDefinition, in file: DataFile, dataDirectory: URL, overwrite: Bool = false

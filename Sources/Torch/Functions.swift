@@ -115,7 +115,12 @@ public func layerNorm(_ x: Tensor, weight: Tensor?, bias: Tensor?, epsilon: Doub
 }
 
 /// softmax(Q Kᵀ / √d + bias) V over [..., length, d], with dropout on the attention weights.
-/// - Parameter bias: broadcast to [..., length, length], or nil.
+/// - Parameters:
+///   - query: Q, [..., length, d].
+///   - key: K, [..., length, d].
+///   - value: V, [..., length, d].
+///   - bias: broadcast to [..., length, length], or nil.
+///   - dropout: the share of the weights that become 0: 0..<1.
 public func scaledDotProductAttention(
     query: Tensor, key: Tensor, value: Tensor, bias: Tensor?, dropout: Double
 ) throws -> Tensor {

@@ -3,7 +3,10 @@ public final class Linear: Module {
     @Parameter("weight") public var weight: Tensor
     @Parameter("bias") public var bias: Tensor
 
-    /// - Parameter std: the standard deviation of the initial weights; biases start at 0.
+    /// - Parameters:
+    ///   - inputs: the last dimension of what goes in.
+    ///   - outputs: the last dimension of what comes out.
+    ///   - std: the standard deviation of the initial weights; biases start at 0.
     public init(_ inputs: Int, _ outputs: Int, std: Double) {
         super.init()
         _weight.declare([outputs, inputs], .normal(std: std))
@@ -21,7 +24,11 @@ public final class Embedding: Module {
     @Parameter("weight") public var weight: Tensor
     private let paddingIndex: Int?
 
-    /// - Parameter paddingIndex: a row that is read, but gets no gradient.
+    /// - Parameters:
+    ///   - rows: how many there are.
+    ///   - width: how long each is.
+    ///   - std: the standard deviation of the initial values.
+    ///   - paddingIndex: a row that is read, but gets no gradient.
     public init(_ rows: Int, _ width: Int, std: Double, paddingIndex: Int? = nil) {
         self.paddingIndex = paddingIndex
         super.init()

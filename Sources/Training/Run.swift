@@ -91,7 +91,9 @@ public struct Run {
     let configuration: RunConfiguration
     let report: (RunEvent) throws -> Void
 
-    /// - Parameter report: told of each event; what it throws ends the run.
+    /// - Parameters:
+    ///   - configuration: what is to be done.
+    ///   - report: told of each event; what it throws ends the run.
     public init(_ configuration: RunConfiguration, report: @escaping (RunEvent) throws -> Void) {
         self.configuration = configuration
         self.report = report

@@ -19,6 +19,8 @@ public final class Trainer {
     private var model: CAMTLModel { trained.model }
 
     /// - Parameters:
+    ///   - trained: the model, which is changed.
+    ///   - settings: how it is trained.
     ///   - tasks: those to train on, with their training sets.
     ///   - report: told of each event; what it throws ends the run.
     /// - Throws: `TrainingError.noTrainingData`.

@@ -51,9 +51,9 @@ public struct SafetensorsWriter {
         tensors.append(PendingTensor(name: name, info: info, provide: provide))
     }
 
-    /// Writes the file, as ``writeAtomically(to:_:)`` does.
+    /// Writes the file, as `writeAtomically` does.
     ///
-    /// - Throws: ``FileWriteError``, ``Failure/wrongByteCount(name:expected:actual:)``, or what a tensor's closure
+    /// - Throws: `FileWriteError`, ``Failure/wrongByteCount(name:expected:actual:)``, or what a tensor's closure
     ///   throws.
     public func write(to url: URL) throws {
         let ordered = tensors.sorted { $0.comesBefore($1) }

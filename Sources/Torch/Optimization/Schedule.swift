@@ -16,7 +16,10 @@ public struct LinearSchedule: Sendable, Equatable {
         self.warmupSteps = warmupSteps
     }
 
-    /// - Parameter warmupProportion: the share of the steps in which the rate rises, 0…1.
+    /// - Parameters:
+    ///   - rate: the highest rate.
+    ///   - totalSteps: the steps of the training.
+    ///   - warmupProportion: the share of the steps in which the rate rises, 0…1.
     public init(rate: Double, totalSteps: Int, warmupProportion: Double) {
         self.init(rate: rate, totalSteps: totalSteps, warmupSteps: warmupProportion * Double(totalSteps))
     }

@@ -69,6 +69,7 @@ public struct Evaluator {
     /// The logits of sequences of one task in their order: `count` rows of as many as the task has labels, row-major.
     ///
     /// - Parameters:
+    ///   - task: the task's position in the model's list.
     ///   - lengths: the tokens of each sequence.
     ///   - append: adds the sequence at a position to a batch.
     public func logits(

@@ -14,6 +14,12 @@ public struct PredictionInput: Sendable, Equatable, Decodable {
     public var inputIDs: [Int32]?
     public var tokenTypeIDs: [Int32]?
 
+    /// A text, or a pair of texts.
+    public init(task: String, _ first: String, _ second: String? = nil) {
+        self.task = task
+        if let second { (sentence1, sentence2) = (first, second) } else { sentence = first }
+    }
+
     private enum CodingKeys: String, CodingKey {
         case task, sentence, sentence1, sentence2
         case inputIDs = "input_ids"
@@ -37,6 +43,8 @@ public struct Prediction: Sendable, Equatable, Encodable {
 
 public enum PredictionError: Error, CustomStringConvertible, Sendable {
     case badRow(path: String, line: Int, reason: String)
+    /// A row of several, counted from 1.
+    case badInput(number: Int, reason: String)
     case unreadable(path: String)
     case empty(path: String)
     /// A model whose logits are infinite or not numbers; the row is counted from 0.
@@ -45,6 +53,7 @@ public enum PredictionError: Error, CustomStringConvertible, Sendable {
     public var description: String {
         switch self {
         case .badRow(let path, let line, let reason): "\(path):\(line): \(reason)"
+        case .badInput(let number, let reason): "row \(number): \(reason)"
         case .unreadable(let path): "\(path): there is no such file, or it can't be read"
         case .empty(let path): "\(path): there are no rows in this file"
         case .notFinite(let set, let row):
@@ -59,7 +68,9 @@ public struct Predictor {
     private let trained: TrainedModel
     private let batchSize: Int
 
-    /// - Parameter batchSize: sequences of a batch.
+    /// - Parameters:
+    ///   - trained: the model.
+    ///   - batchSize: sequences of a batch.
     public init(_ trained: TrainedModel, batchSize: Int = 8) {
         self.trained = trained
         self.batchSize = batchSize
@@ -98,6 +109,17 @@ public struct Predictor {
             for prediction in predictions { try sink.write(encoder.encode(prediction) + [0x0A]) }
         }
         return rows.count
+    }
+
+    /// Predicts rows, in their order.
+    ///
+    /// - Throws: `PredictionError.badInput` for a row that is of none of the model's tasks, or has ids that it can't take;
+    ///   `TorchError`.
+    public func predict(_ rows: [PredictionInput]) throws -> [Prediction] {
+        try predict(
+            rows.enumerated().map { index, row in
+                try encode(row) { .badInput(number: index + 1, reason: $0) }
+            })
     }
 
     private struct Row {

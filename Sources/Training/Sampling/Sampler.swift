@@ -14,9 +14,11 @@ public struct Sampler: Sendable {
     private var loaders: [CyclingOrder]
 
     /// - Parameters:
+    ///   - sampling: how examples are chosen.
     ///   - sizes: the tasks to train on, in order, each by its position in the model's list with its number of examples, at
     ///     least 1.
     ///   - batchSize: examples of a batch; under uncertainty sampling also the candidates that each task offers.
+    ///   - seed: what orders and choices are drawn with.
     public init(_ sampling: Sampling, sizes: [(task: Int, count: Int)], batchSize: Int, seed: UInt64) {
         self.sampling = sampling
         self.sizes = sizes

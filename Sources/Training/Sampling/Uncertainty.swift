@@ -53,7 +53,10 @@ public func uncertaintyScores(
 /// of as many of MRPC's, in pool order; others score 0, and NaN where there is no classification.
 ///
 /// - Parameters:
-///   - stsB: STS-B's position in the model's list, and `mrpc` MRPC's, if they are trained.
+///   - pool: every task's candidates.
+///   - score: the score of a classification's candidate.
+///   - stsB: STS-B's position in the model's list, if it is trained.
+///   - mrpc: MRPC's position, if it is trained.
 public func originalUncertaintyScores(
     _ pool: [Candidate], score: UncertaintyScore, stsB: Int?, mrpc: Int?
 ) -> [Double] {

@@ -34,6 +34,8 @@ public final class Updater {
     private var stepsTaken = 0
 
     /// - Parameters:
+    ///   - model: the parameters that are trainable now are updated.
+    ///   - settings: how gradients become updates.
     ///   - totalSteps: what the schedule is laid over.
     ///   - keepsZeroGradients: whether gradients are set to zero after a step and not removed, as in the torch of the
     ///     original: a decoder that is absent from a batch then still moves by its momentum.
