@@ -36,7 +36,7 @@ help:
 	@echo 'make demo   set up, build, then train and evaluate on the sample data'
 	@echo 'make test   set up, build and run all tests'
 	@echo 'make build  set up and build the program, .build/release/camtl'
-	@echo 'make docs   build, then make the library modules\' documentation, .build/docs/camtl.doccarchive'
+	@echo 'make docs   build, then make the documentation of the library modules, .build/docs/camtl.doccarchive'
 	@echo 'make setup  fetch libtorch and the pretrained encoder into the cache, if it lacks them'
 	@echo 'make clean  remove what was built here; the cache stays'
 
