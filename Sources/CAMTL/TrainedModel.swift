@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import Tasks
 import Tokenization
@@ -84,43 +85,13 @@ public final class TrainedModel {
     /// Writes the model's files into a folder that exists, in place of those of an earlier model. They are all there
     /// before the first is replaced: an error leaves the folder as it was.
     public func save(to folder: URL) throws {
-        try withDraft(beside: folder.appendingPathComponent("model")) { draft in
-            for file in try FileManager.default.contentsOfDirectory(atPath: draft.path).sorted() {
-                let source = draft.appendingPathComponent(file).path
-                let target = folder.appendingPathComponent(file).path
-                guard rename(source, target) == 0 else {
-                    let reason = String(cString: strerror(errno))
-                    throw ModelError.badModel(path: target, reason: "can't be written: \(reason)")
-                }
-            }
-        }
+        try writeFilesAtomically(into: folder, write)
     }
 
-    /// Writes the model as a new folder, which is there whole or not at all; one of that name is replaced.
-    public func save(replacing folder: URL) throws {
-        try withDraft(beside: folder) { draft in
-            try? FileManager.default.removeItem(at: folder)
-            try FileManager.default.moveItem(at: draft, to: folder)
-        }
-    }
-
-    /// Writes the model's files into a new folder beside `place`, for `body` to move them from; what is left of it is
-    /// removed.
-    private func withDraft(beside place: URL, _ body: (URL) throws -> Void) throws {
-        let files = FileManager.default
-        let draft = place.deletingLastPathComponent().appendingPathComponent(
-            ".\(place.lastPathComponent).\(ProcessInfo.processInfo.processIdentifier)")
-        try? files.removeItem(at: draft)
-        defer { try? files.removeItem(at: draft) }
-        do {
-            try files.createDirectory(at: draft, withIntermediateDirectories: true)
-        } catch {
-            throw ModelError.badModel(
-                path: draft.path, reason: "the folder can't be made: \(error.localizedDescription)")
-        }
-        try tokenizer.writeConfiguration(to: draft, maxLength: model.configuration.maxSequenceLength)
-        try model.saveWeights(to: draft)
-        try file.write(model.configuration, to: draft)
-        try body(draft)
+    /// Writes the model's files into a new folder.
+    public func write(to folder: URL) throws {
+        try tokenizer.writeConfiguration(to: folder, maxLength: model.configuration.maxSequenceLength)
+        try model.saveWeights(to: folder)
+        try file.write(model.configuration, to: folder)
     }
 }

@@ -97,6 +97,16 @@ bool ct_seed(uint64_t seed) {
     });
 }
 
+void ct_random_state(uint64_t *key, uint64_t *counter) {
+    *key = streamKey;
+    *counter = streamCounter;
+}
+
+void ct_set_random_state(uint64_t key, uint64_t counter) {
+    streamKey = key;
+    streamCounter = counter;
+}
+
 CTTensor ct_dropout(CTTensor source, double probability) {
     return tensor([&] { return dropout(source->value, probability); });
 }

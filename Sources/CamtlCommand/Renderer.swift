@@ -30,6 +30,8 @@ final class Renderer {
     func render(_ event: RunEvent) {
         switch event {
         case .loaded(let configuration, let report): show(configuration, report)
+        case .passedOver(let folder, let reason): line("\(folder.path) is passed over: \(reason)")
+        case .nothingToResume: line("there is no checkpoint to go on from; training starts at the beginning")
         case .frozen(let report): show(report)
         case .encoded(let set, let split, let examples, let skipped, let origin):
             let damaged = skipped == 0 ? "" : ", \(skipped) damaged rows left out"
@@ -90,6 +92,7 @@ final class Renderer {
         case .logged: break
         case .evaluated(let step, let report): line("after step \(step):\n\(Tables.evaluation(report))")
         case .saved(let folder): line("saved \(folder.path)")
+        case .loadedBest(let step, let folder): line("the best model is that of step \(step): loaded \(folder.path)")
         }
     }
 

@@ -27,8 +27,7 @@ public final class FileDraft {
             // The draft's own name is short.
             throw FileWriteError(path: url.path, reason: .system(ENAMETOOLONG))
         }
-        let unique = String(UInt64.random(in: 0 ... .max), radix: 16)
-        temporary = url.deletingLastPathComponent().appendingPathComponent(".camtl-\(unique).tmp").path
+        temporary = url.deletingLastPathComponent().appendingPathComponent(unfinishedName(suffix: ".tmp")).path
         let opened = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
         guard opened >= 0 else { throw FileWriteError(path: url.path, reason: .system(errno)) }
         descriptor = opened
@@ -119,7 +118,7 @@ public func makeFolder(_ url: URL) throws(FileWriteError) {
 }
 
 /// Makes a rename in the folder survive a loss of power, where the file system can.
-private func flushFolder(_ path: String) {
+func flushFolder(_ path: String) {
     let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard descriptor >= 0 else { return }
     // Some file systems refuse this; the new file is in place all the same.

@@ -26,6 +26,8 @@ public final class FeatureSet: Sendable {
     }
 
     public let origin: Origin
+    /// A hash of all that the set was made from and how: two sets that share it are the same.
+    public let identity: String
     private let mapped: MappedFile
     private let header: FeatureFile.Header
 
@@ -34,6 +36,7 @@ public final class FeatureSet: Sendable {
         mapped = try MappedFile(path: path)
         header = try mapped.withBytes { try FeatureFile.Header(checking: $0, key: key.words) }
         self.origin = origin
+        identity = key.hexadecimal
     }
 
     /// The number of examples, at least 1.

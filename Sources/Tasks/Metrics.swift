@@ -1,5 +1,5 @@
 /// A number that says how good predictions are. The raw value is its key in logs and reports, the original's.
-public enum Metric: String, Sendable {
+public enum Metric: String, Sendable, Codable {
     /// Matthews' correlation coefficient, -1...1; 0 if predictions or labels are all of one class.
     case matthews = "mcc"
     /// The share of right predictions, 0...1.
@@ -24,8 +24,8 @@ public enum ClassificationMetrics: Sendable, Hashable {
 }
 
 /// The metrics of one evaluation, in the order they are reported.
-public struct Scores: Sendable, Equatable {
-    public struct Entry: Sendable, Equatable {
+public struct Scores: Sendable, Equatable, Codable {
+    public struct Entry: Sendable, Equatable, Codable {
         public var metric: Metric
         public var value: Double
     }

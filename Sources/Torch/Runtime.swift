@@ -10,3 +10,19 @@ public func setThreadCount(_ count: Int) { ct_set_thread_count(Int32(count)) }
 
 /// Seeds the random stream that dropout draws from. What is drawn does not depend on the number of threads.
 public func seedRandomStream(_ seed: UInt64) throws { try Tensor.check(ct_seed(seed)) }
+
+/// A place in the random stream that dropout draws from on the CPU.
+public struct RandomStreamPlace: Sendable, Equatable, Codable {
+    public var key: UInt64
+    public var counter: UInt64
+
+    /// Where the stream is now.
+    public static var current: RandomStreamPlace {
+        var place = RandomStreamPlace(key: 0, counter: 0)
+        ct_random_state(&place.key, &place.counter)
+        return place
+    }
+
+    /// Makes the stream go on from here.
+    public func resume() { ct_set_random_state(key, counter) }
+}

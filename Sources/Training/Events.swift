@@ -10,6 +10,8 @@ public enum TrainingEvent: Sendable {
     case logged(LogReport)
     case evaluated(step: Int, EvaluationReport)
     case saved(URL)
+    /// The model is again that of an earlier checkpoint, the best.
+    case loadedBest(step: Int, from: URL)
 }
 
 /// What a run is going to do.
@@ -71,10 +73,17 @@ public struct LogReport: Sendable, Equatable, Codable {
 /// What a run has done.
 public struct TrainingSummary: Sendable {
     public var steps: Int
+    /// Epochs gone by, with their fraction.
+    public var epoch: Double
+    /// Examples trained on, each as often as it was.
+    public var examples: Int
+    /// With those of the runs that this one went on from.
     public var seconds: Double
+    /// Over all updates.
+    public var meanLoss: Double
     public var usage: ExampleUsage
-    /// The evaluations during training.
-    public var evaluations: [EvaluationReport]
+    /// Each metric's maximum over the evaluations during training, if there were any.
+    public var highest: EvaluationReport?
 }
 
 public enum TrainingError: Error, CustomStringConvertible, Sendable {
@@ -82,6 +91,8 @@ public enum TrainingError: Error, CustomStringConvertible, Sendable {
     /// The gradients' norm is infinite or not a number.
     case gradientNotFinite(step: Int)
     case noTrainingData
+    /// The run was told to stop, and can go on from the checkpoint.
+    case stopped(step: Int, checkpoint: URL)
 
     public var description: String {
         switch self {
@@ -92,6 +103,9 @@ public enum TrainingError: Error, CustomStringConvertible, Sendable {
             "the gradients of step \(step) are not finite; try a lower --learning_rate or a longer warm-up "
                 + "(--warmup_proportion)"
         case .noTrainingData: "there is nothing to train on: no task has a training set"
+        case .stopped(let step, let checkpoint):
+            "stopped after step \(step), which is saved in \(checkpoint.path); the same command with "
+                + "--resume_from_checkpoint goes on from there"
         }
     }
 }

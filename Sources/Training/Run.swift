@@ -1,4 +1,5 @@
 import CAMTL
+import Files
 import Foundation
 import Tasks
 import Tokenization
@@ -52,6 +53,10 @@ public struct RunConfiguration: Sendable {
 /// What a run tells whoever renders it.
 public enum RunEvent: Sendable {
     case loaded(ModelConfiguration, LoadReport)
+    /// A checkpoint that can't be gone on from, and why.
+    case passedOver(URL, reason: String)
+    /// There is nothing to go on from: training starts at the beginning.
+    case nothingToResume
     case frozen(FreezeReport)
     case encoded(set: String, split: Split, examples: Int, skippedRows: Int, FeatureSet.Origin)
     case training(TrainingEvent)
@@ -65,6 +70,10 @@ public enum RunEvent: Sendable {
 public enum RunError: Error, CustomStringConvertible, Sendable {
     case outputNotEmpty(path: String)
     case outputUnusable(path: String, reason: String)
+    /// Another run is writing there.
+    case outputInUse(path: String)
+    /// The checkpoints of the output folder can't be gone on from.
+    case noUsableCheckpoint(path: String, reason: String)
     case nothingToDo
     /// None of the run's test sets can be predicted.
     case nothingToPredict(reasons: [String])
@@ -74,8 +83,12 @@ public enum RunError: Error, CustomStringConvertible, Sendable {
     public var description: String {
         switch self {
         case .outputNotEmpty(let path):
-            "the output folder \(path) is not empty; name another --output_dir, or give --overwrite_output_dir"
+            "the output folder \(path) is not empty; name another --output_dir, or give --overwrite_output_dir, or "
+                + "--resume_from_checkpoint to go on with the run in it"
         case .outputUnusable(let path, let reason): "the output folder \(path) can't be used: \(reason)"
+        case .outputInUse(let path): "the output folder \(path) is in use by another run"
+        case .noUsableCheckpoint(let path, let reason):
+            "the output folder \(path) has no checkpoint to go on from: \(reason)"
         case .nothingToDo: "there is nothing to do: give --do_train, --do_eval or --do_predict"
         case .nothingToPredict(let reasons): "there is nothing to predict: \(reasons.joined(separator: "\n"))"
         case .unknownMetric(let name, let nearest, let known):
@@ -89,13 +102,19 @@ public enum RunError: Error, CustomStringConvertible, Sendable {
 /// Runs a configuration.
 public struct Run {
     let configuration: RunConfiguration
+    private let shouldStop: () -> Bool
     let report: (RunEvent) throws -> Void
 
     /// - Parameters:
     ///   - configuration: what is to be done.
+    ///   - shouldStop: asked after each update whether training is to stop there, with a checkpoint.
     ///   - report: told of each event; what it throws ends the run.
-    public init(_ configuration: RunConfiguration, report: @escaping (RunEvent) throws -> Void) {
+    public init(
+        _ configuration: RunConfiguration, shouldStop: @escaping () -> Bool = { false },
+        report: @escaping (RunEvent) throws -> Void
+    ) {
         self.configuration = configuration
+        self.shouldStop = shouldStop
         self.report = report
     }
 
@@ -106,22 +125,49 @@ public struct Run {
             throw RunError.nothingToDo
         }
         if let output = configuration.outputDirectory { try checkOutput(output) }
-        let trained = try loadModel()
-        _ = try BestFigure(
-            configuration.training.metricForBestModel, tasks: trained.model.configuration.tasks.map(GLUE.task(for:)))
+        let checkpoint = try checkpointToResume()
+        let trained = try loadModel(from: checkpoint ?? configuration.modelFolder)
         let tasks = try loadData(trained)
         try checkPrediction(trained, tasks)
         var summary: TrainingSummary?
         if configuration.trains, let output = configuration.outputDirectory {
-            summary = try train(trained, tasks, output: output)
+            summary = try train(trained, tasks, from: checkpoint, output: output)
         }
         if configuration.evaluates {
-            let earlier = configuration.training.reproducesOriginal ? summary?.evaluations ?? [] : []
-            try evaluate(trained, tasks, earlier: earlier)
+            let earlier = configuration.training.reproducesOriginal ? summary?.highest : nil
+            try evaluate(trained, tasks, earlier: earlier.map { [$0] } ?? [])
         }
         if configuration.predicts, let output = configuration.outputDirectory {
             try predict(trained, tasks, usage: summary?.usage, output: output)
         }
+    }
+
+    /// The checkpoint that training goes on from: the one that is named, or the newest of the output folder that is
+    /// whole.
+    private func checkpointToResume() throws -> URL? {
+        guard configuration.trains, let resumes = configuration.resumes, let output = configuration.outputDirectory
+        else { return nil }
+        if case .checkpoint(let folder) = resumes {
+            _ = try ResumeState.read(from: folder)
+            return folder
+        }
+        let checkpoints = Checkpoints(outputDirectory: output)
+        var reasons: [String] = []
+        for step in checkpoints.steps().reversed() {
+            let folder = checkpoints.folder(step: step)
+            do {
+                _ = try ResumeState.read(from: folder)
+                return folder
+            } catch ResumeError.notWhole(_, let reason) {
+                try report(.passedOver(folder, reason: reason))
+                reasons.append("\(folder.lastPathComponent): \(reason)")
+            }
+        }
+        guard reasons.isEmpty else {
+            throw RunError.noUsableCheckpoint(path: output.path, reason: reasons.joined(separator: "; "))
+        }
+        try report(.nothingToResume)
+        return nil
     }
 
     /// Refuses a folder that can't be written to and, for training, one that has something in it.
@@ -136,7 +182,8 @@ public struct Run {
         }
         guard isFolder.boolValue else { throw unusable("\(existing.path) is a file") }
         guard files.isWritableFile(atPath: existing.path) else { throw unusable("\(existing.path) is not writable") }
-        guard configuration.trains, !configuration.overwritesOutput, existing == folder else { return }
+        guard configuration.trains, !configuration.overwritesOutput, configuration.resumes == nil, existing == folder
+        else { return }
         if try !files.contentsOfDirectory(atPath: folder.path).isEmpty {
             throw RunError.outputNotEmpty(path: folder.path)
         }
@@ -150,13 +197,13 @@ public struct Run {
         }
     }
 
-    private func loadModel() throws -> TrainedModel {
+    private func loadModel(from folder: URL) throws -> TrainedModel {
         var request = configuration.model
         request.tasks = try configuration.taskNames.map { try $0.map { try GLUE.task(named: $0).head } }
-        if request.tasks == nil, try ConfigurationFile(folder: configuration.modelFolder).trained == nil {
+        if request.tasks == nil, try ConfigurationFile(folder: folder).trained == nil {
             request.tasks = GLUE.tasks.map(\.head)
         }
-        let trained = try TrainedModel(folder: configuration.modelFolder, request)
+        let trained = try TrainedModel(folder: folder, request)
         try report(.loaded(trained.model.configuration, trained.loading))
         try report(
             .frozen(
@@ -196,25 +243,32 @@ public struct Run {
         }
     }
 
-    private func train(_ trained: TrainedModel, _ tasks: [TaskData], output: URL) throws -> TrainingSummary {
-        let trainer = try Trainer(trained, tasks: tasks, settings: configuration.training) {
+    private func train(
+        _ trained: TrainedModel, _ tasks: [TaskData], from checkpoint: URL?, output: URL
+    ) throws -> TrainingSummary {
+        let trainer = try Trainer(trained, tasks: tasks, settings: configuration.training, shouldStop: shouldStop) {
             try report(.training($0))
         }
+        if let checkpoint { try trainer.resume(from: checkpoint) }
         let isNew = !FileManager.default.fileExists(atPath: output.path)
         try makeOutput(output)
-        let summary: TrainingSummary
-        do {
-            try record(trained.model.configuration).write(to: output)
-            summary = try trainer.run(outputDirectory: output)
-        } catch {
-            if isNew { removeUnlessUsed(output) }
-            throw error
+        guard let lock = try FolderLock(output) else { throw RunError.outputInUse(path: output.path) }
+        return try withExtendedLifetime(lock) {
+            removeUnfinished(in: output)
+            let summary: TrainingSummary
+            do {
+                try record(trained.model.configuration).write(to: output)
+                summary = try trainer.run(outputDirectory: output)
+            } catch {
+                if isNew { removeUnlessUsed(output) }
+                throw error
+            }
+            try trained.save(to: output)
+            try report(.saved(output))
+            try ResultsFile.write(summary, to: output)
+            try report(.trained(summary))
+            return summary
         }
-        try trained.save(to: output)
-        try report(.saved(output))
-        try ResultsFile.write(summary, to: output)
-        try report(.trained(summary))
-        return summary
     }
 
     /// The run's settings, with those that the model decides.

@@ -83,6 +83,13 @@ struct StepPlan: Sendable, Equatable {
         return min(lastStep, epochs * leftOver)
     }
 
+    /// Epochs that there will be, the last one perhaps in part.
+    var expectedEpochs: Int {
+        if reproducesOriginal { return epochs }
+        let stepsPerEpoch = (batchesPerEpoch + accumulationSteps - 1) / accumulationSteps
+        return (totalSteps + stepsPerEpoch - 1) / stepsPerEpoch
+    }
+
     func isFinished(step: Int, epoch: Int) -> Bool { step >= lastStep || epoch >= epochs }
 
     /// Whether an update follows an epoch's batch (from 0). The original leaves out what is left over at an epoch's

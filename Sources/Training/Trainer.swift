@@ -1,4 +1,5 @@
 import CAMTL
+import Files
 import Foundation
 import Tasks
 import Torch
@@ -9,12 +10,22 @@ public final class Trainer {
     private let tasks: [TaskData]
     private let settings: TrainingSettings
     private let dropout: DropoutRates
+    private let shouldStop: () -> Bool
     private let report: (TrainingEvent) throws -> Void
     private let updater: Updater
     private let plan: StepPlan
     private let scorer: CandidateScorer
+    private let identity: [String: String]
+    private let figure: BestFigure
     private var sampler: Sampler
     private var usage: ExampleUsage
+    private var progress = ResumeState.Progress()
+    private var log = LogAccumulator()
+    private var best: BestModel
+    private var history = TrainerState()
+    private var highest: EvaluationReport?
+    /// The last update with an evaluation.
+    private var evaluatedStep: Int?
 
     private var model: CAMTLModel { trained.model }
 
@@ -22,17 +33,19 @@ public final class Trainer {
     ///   - trained: the model, which is changed.
     ///   - settings: how it is trained.
     ///   - tasks: those to train on, with their training sets.
+    ///   - shouldStop: asked after each update whether training is to stop there.
     ///   - report: told of each event; what it throws ends the run.
-    /// - Throws: `TrainingError.noTrainingData`.
+    /// - Throws: `TrainingError.noTrainingData`, `RunError.unknownMetric`.
     public init(
         _ trained: TrainedModel, tasks: [TaskData], settings: TrainingSettings,
-        report: @escaping (TrainingEvent) throws -> Void
+        shouldStop: @escaping () -> Bool = { false }, report: @escaping (TrainingEvent) throws -> Void
     ) throws {
         let sizes = tasks.compactMap { task in task.train.map { (task: task.id, count: $0.count) } }
         guard !sizes.isEmpty else { throw TrainingError.noTrainingData }
         self.trained = trained
         self.tasks = tasks
         self.settings = settings
+        self.shouldStop = shouldStop
         self.report = report
         dropout = settings.dropoutRates(trained.model.configuration)
         sampler = Sampler(settings.sampling, sizes: sizes, batchSize: settings.batchSize, seed: settings.seed)
@@ -43,55 +56,89 @@ public final class Trainer {
         scorer = CandidateScorer(model: trained.model, settings: settings)
         usage = ExampleUsage(
             tasks.compactMap { task in task.train.map { (task.id, task.definition.name, $0.count) } })
+        figure = try BestFigure(settings.metricForBestModel, tasks: tasks.map(\.definition))
+        best = BestModel(figure)
+        identity = settings.identity(trained.model, tasks)
+        try seedRandomStream(settings.seed)
     }
 
-    /// Trains to the end, saving a checkpoint folder in `outputDirectory` every `saveSteps` updates.
+    /// Makes the run go on from a checkpoint, whose weights the model has.
     ///
-    /// - Throws: `TrainingError.lossNotFinite` or `.gradientNotFinite`, before the model is changed by it; what
-    ///   saving and `report` throw.
+    /// - Throws: `ResumeError` if the checkpoint is damaged or of another run; `CheckpointError`.
+    public func resume(from folder: URL) throws {
+        let state = try ResumeState.read(from: folder)
+        let differences = differences(checkpoint: state.settings, run: identity)
+        guard differences.isEmpty else {
+            throw ResumeError.otherRun(path: folder.path, differences: differences)
+        }
+        history = try TrainerState.read(from: folder)
+        try updater.restore(from: folder.appendingPathComponent(Trainer.optimizerFile))
+        state.dropout.resume()
+        sampler.place = state.sampler
+        scorer.state = state.scorer
+        usage.records = state.usage
+        (progress, log, highest) = (state.progress, state.log, state.highest)
+        // Another metric starts to look for the best anew.
+        if state.best.metric == best.metric { best = state.best }
+        try report(.resumed(step: progress.step, from: folder))
+    }
+
+    /// Trains to the end, or until it is to stop, saving a checkpoint folder in `outputDirectory` every `saveSteps`
+    /// updates.
+    ///
+    /// - Throws: `TrainingError.lossNotFinite` or `.gradientNotFinite`, before the model is changed by it;
+    ///   `.stopped`, when a checkpoint is written; what saving and `report` throw.
     public func run(outputDirectory: URL) throws -> TrainingSummary {
-        try seedRandomStream(settings.seed)
-        let start = ContinuousClock.now
+        let checkpoints = Checkpoints(outputDirectory: outputDirectory)
         try report(
             .started(
                 TrainingPlan(
                     totalSteps: plan.expectedSteps, batchesPerEpoch: sampler.batchesPerEpoch,
                     examples: usage.ordered.map(\.available).reduce(0, +), batchSize: settings.batchSize,
                     accumulationSteps: settings.accumulationSteps)))
-        var evaluations: [EvaluationReport] = []
-        var step = 0
-        var epoch = 0
+        let clock = TrainingClock(before: progress.seconds)
         var pending = PendingUpdate()
-        while !plan.isFinished(step: step, epoch: epoch) {
-            for batch in 0..<sampler.batchesPerEpoch {
-                try train(batch, &pending, step: step)
+        while !isFinished {
+            for batch in progress.batch..<sampler.batchesPerEpoch {
+                try train(batch, &pending)
                 guard plan.isDue(afterBatch: batch) else { continue }
-                step += 1
-                let progress = Double(epoch) + Double(batch + 1) / Double(sampler.batchesPerEpoch)
-                let update = try updater.step()
-                usage.record(pending.examples)
-                try report(.stepped(pending.report(update, step: step, epoch: progress)))
-                pending = PendingUpdate()
-                if step % settings.saveSteps == 0 { try save(outputDirectory, step: step) }
-                if let interval = settings.evaluationSteps,
-                    step % interval == 0 || step == 1 && settings.logsFirstStep
-                {
-                    evaluations.append(try evaluate(step: step))
-                }
-                if plan.isFinished(step: step, epoch: epoch) { break }
+                progress.step += 1
+                progress.batch = batch + 1
+                try update(&pending)
+                if isEvaluationDue { try evaluate() }
+                progress.seconds = clock.seconds
+                try saveIfDue(checkpoints)
+                if isFinished { break }
             }
-            epoch += 1
+            progress.epoch += 1
+            progress.batch = 0
         }
+        try finish(checkpoints)
+        progress.seconds = clock.seconds
+        history.recordEnd(summary(checkpoints))
+        try history.write(summary(checkpoints), to: outputDirectory)
         return TrainingSummary(
-            steps: step, seconds: (ContinuousClock.now - start).seconds, usage: usage, evaluations: evaluations)
+            steps: progress.step, epoch: epoch, examples: progress.examples, seconds: progress.seconds,
+            meanLoss: progress.loss / Double(max(progress.step, 1)), usage: usage, highest: highest)
     }
 
+    private var isFinished: Bool {
+        if let patience = settings.earlyStoppingPatience, best.evaluationsSince >= patience { return true }
+        return plan.isFinished(step: progress.step, epoch: progress.epoch)
+    }
+
+    /// Epochs gone by, with their fraction.
+    private var epoch: Double { Double(progress.epoch) + Double(progress.batch) / Double(sampler.batchesPerEpoch) }
+
     /// Adds the gradient of the next batch.
-    private func train(_ batch: Int, _ pending: inout PendingUpdate, step: Int) throws {
+    private func train(_ batch: Int, _ pending: inout PendingUpdate) throws {
         let examples: [ExampleReference]
         switch sampler.next() {
         case .batch(let drawn): examples = drawn
-        case .candidates(let pool): examples = try scorer.pick(pool, tasks: tasks, dropout: dropout)
+        case .candidates(let pool):
+            let picks = try scorer.pick(pool, tasks: tasks, dropout: dropout)
+            examples = picks.examples
+            pending.add(entropies: picks.entropies)
         }
         let input = TrainingBatch(
             examples, tasks: tasks, cutsLabels: settings.reproducesOriginal && !settings.sampling.picksCandidates)
@@ -100,47 +147,116 @@ public final class Trainer {
         let value = try loss.total.item()
         guard value.isFinite else {
             throw TrainingError.lossNotFinite(
-                step: step + 1, loss: value, tasks: loss.tasks.map { model.configuration.tasks[$0.task].name })
+                step: progress.step + 1, loss: value, tasks: loss.tasks.map { model.configuration.tasks[$0.task].name })
         }
         try updater.accumulate(loss.total, share: plan.share(ofBatch: batch))
         pending.losses.append(value)
+        pending.add(losses: try loss.tasks.map { ($0.task, try $0.loss.item()) })
         pending.examples += examples
         pending.tokens += input.tokens.inputIDs.count
     }
 
-    private func evaluate(step: Int) throws -> EvaluationReport {
-        let evaluation = try Evaluator(model: model, batchSize: settings.evaluationBatchSize).evaluate(tasks)
-        scorer.modelWasEvaluated()
-        try report(.evaluated(step: step, evaluation))
-        return evaluation
+    /// Applies the gradients that are there, and reports it.
+    private func update(_ pending: inout PendingUpdate) throws {
+        let step = try updater.step()
+        usage.record(pending.examples)
+        let stepReport = pending.report(
+            step, number: progress.step, epoch: epoch, names: model.configuration.tasks.map(\.name))
+        pending = PendingUpdate()
+        progress.examples += stepReport.examples
+        progress.tokens += stepReport.tokens
+        progress.loss += stepReport.loss
+        try report(.stepped(stepReport))
+        log.add(stepReport)
+        let isFirst = settings.logsFirstStep && progress.step == 1
+        guard isFirst || progress.step % settings.loggingSteps == 0 || isFinished else { return }
+        let logReport = log.report(stepReport)
+        history.record(logReport)
+        try report(.logged(logReport))
     }
 
-    private func save(_ outputDirectory: URL, step: Int) throws {
-        let folder = outputDirectory.appendingPathComponent("checkpoint-\(step)")
-        try trained.save(replacing: folder)
+    // MARK: - Evaluation
+
+    private var isEvaluationDue: Bool {
+        guard let interval = settings.evaluationSteps else { return false }
+        return progress.step % interval == 0 || (settings.logsFirstStep && progress.step == 1)
+    }
+
+    private func evaluate() throws {
+        let evaluation = try Evaluator(model: model, batchSize: settings.evaluationBatchSize).evaluate(tasks)
+        scorer.modelWasEvaluated()
+        evaluatedStep = progress.step
+        best.record(evaluation, step: progress.step, figure: figure)
+        highest = evaluation.highest(over: highest.map { [$0] } ?? [])
+        history.record(evaluation, step: progress.step, epoch: epoch)
+        try report(.evaluated(step: progress.step, evaluation))
+    }
+
+    // MARK: - Checkpoints
+
+    private static let optimizerFile = "optimizer.safetensors"
+
+    private func saveIfDue(_ checkpoints: Checkpoints) throws {
+        let isBest = settings.loadsBestModelAtEnd && best.step == progress.step
+        let stops = !isFinished && shouldStop()
+        guard stops || isBest || progress.step % settings.saveSteps == 0 else { return }
+        try save(checkpoints)
+        if stops {
+            throw TrainingError.stopped(step: progress.step, checkpoint: checkpoints.folder(step: progress.step))
+        }
+    }
+
+    private func save(_ checkpoints: Checkpoints) throws {
+        let folder = checkpoints.folder(step: progress.step)
+        try writeFolderAtomically(to: folder) { draft in
+            try trained.write(to: draft)
+            try updater.save(to: draft.appendingPathComponent(Trainer.optimizerFile))
+            try history.write(summary(checkpoints), to: draft)
+            try ResumeState(
+                settings: identity, progress: progress, dropout: .current, sampler: sampler.place,
+                scorer: scorer.state, usage: usage.records, log: log, best: best,
+                highest: settings.reproducesOriginal ? highest : nil
+            ).write(to: draft)
+        }
         try report(.saved(folder))
+        if let limit = settings.saveTotalLimit {
+            try checkpoints.rotate(limit: limit, best: best.step, settings: identity)
+        }
+    }
+
+    /// Leaves the model as the best checkpoint has it, if that is wanted.
+    private func finish(_ checkpoints: Checkpoints) throws {
+        guard settings.loadsBestModelAtEnd else { return }
+        if evaluatedStep != progress.step {
+            try evaluate()
+            if best.step == progress.step { try save(checkpoints) }
+        }
+        guard let step = best.step, step != progress.step else { return }
+        let folder = checkpoints.folder(step: step)
+        _ = try model.load(from: folder, isComplete: true, seed: settings.seed)
+        try report(.loadedBest(step: step, from: folder))
+    }
+
+    private func summary(_ checkpoints: Checkpoints) -> TrainerState.Summary {
+        let weights = model.namedParameters().filter { !$0.name.contains("embeddings") }
+        return TrainerState.Summary(
+            progress: progress, epoch: epoch, best: best,
+            bestFolder: best.step.map(checkpoints.folder), plan: plan, settings: settings,
+            floatingPointOperations: 6 * Double(progress.tokens)
+                * Double(weights.map(\.parameter.elementCount).reduce(0, +)))
     }
 }
 
-/// What the batches since the last update add up to.
-private struct PendingUpdate {
-    var losses: [Double] = []
-    var examples: [ExampleReference] = []
-    var tokens = 0
+/// Time that goes on from that of earlier runs.
+private struct TrainingClock {
+    private let before: Double
     private let start = ContinuousClock.now
 
-    func report(_ step: Updater.Step, step number: Int, epoch: Double) -> StepReport {
-        StepReport(
-            step: number, epoch: epoch, loss: losses.reduce(0, +) / Double(losses.count),
-            learningRate: step.learningRate, gradientNorm: step.gradientNorm, examples: examples.count, tokens: tokens,
-            seconds: (ContinuousClock.now - start).seconds)
-    }
+    init(before: Double) { self.before = before }
+
+    var seconds: Double { before + (ContinuousClock.now - start).seconds }
 }
 
 extension Duration {
     var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
-}
-
-extension Sampling {
-    var picksCandidates: Bool { if case .uncertainty = self { true } else { false } }
 }

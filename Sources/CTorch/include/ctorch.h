@@ -30,6 +30,9 @@ void ct_set_thread_count(int32_t count);
 int32_t ct_thread_count(void);
 /// Seeds the random streams that dropout draws from, on every device.
 bool ct_seed(uint64_t seed);
+/// The place in the stream that dropout draws from on the CPU.
+void ct_random_state(uint64_t *key, uint64_t *counter);
+void ct_set_random_state(uint64_t key, uint64_t counter);
 bool ct_grad_enabled(void);
 void ct_set_grad_enabled(bool enabled);
 

@@ -20,14 +20,25 @@ public final class AdamW {
         }
     }
 
-    private final class State {
-        let firstMoment: Tensor
-        let secondMoment: Tensor
-        var step = 0
+    /// What is kept of a parameter from step to step.
+    public struct State {
+        /// m, of the parameter's shape.
+        public let firstMoment: Tensor
+        /// v, of the parameter's shape.
+        public let secondMoment: Tensor
+        /// t: how many steps the parameter has taken.
+        public fileprivate(set) var step: Int
 
-        init(like parameter: Tensor) throws {
+        public init(firstMoment: Tensor, secondMoment: Tensor, step: Int) {
+            self.firstMoment = firstMoment
+            self.secondMoment = secondMoment
+            self.step = step
+        }
+
+        fileprivate init(like parameter: Tensor) throws {
             firstMoment = try .zeros(parameter.shape, dtype: parameter.dtype, device: parameter.device)
             secondMoment = try .zeros(parameter.shape, dtype: parameter.dtype, device: parameter.device)
+            step = 0
         }
     }
 
@@ -57,7 +68,7 @@ public final class AdamW {
         var gradients: [Int: Tensor] = [:]
         for index in slots.indices {
             guard let gradient = try slots[index].parameter.wrappedValue.gradient() else { continue }
-            let state = try slots[index].state ?? State(like: slots[index].parameter.wrappedValue)
+            var state = try slots[index].state ?? State(like: slots[index].parameter.wrappedValue)
             state.step += 1
             slots[index].state = state
             gradients[index] = gradient
@@ -84,6 +95,17 @@ public final class AdamW {
     private func decay(_ indices: [Int], rate: Double) throws {
         for index in indices where slots[index].weightDecay != 0 {
             try slots[index].parameter.wrappedValue.multiplyInPlace(by: 1 - rate * slots[index].weightDecay)
+        }
+    }
+
+    /// The state of each parameter, in the order of the groups; nil for one that has taken no step.
+    ///
+    /// Setting it makes the optimiser go on from there; there has to be one for each parameter.
+    public var states: [State?] {
+        get { slots.map(\.state) }
+        set {
+            precondition(newValue.count == slots.count, "\(newValue.count) states for \(slots.count) parameters")
+            for index in slots.indices { slots[index].state = newValue[index] }
         }
     }
 

@@ -4,7 +4,7 @@ import Tasks
 import Torch
 
 /// A set's dev figures.
-public struct EvaluationResult: Sendable, Equatable {
+public struct EvaluationResult: Sendable, Equatable, Codable {
     /// The set's name: the task's, or such as `mnli-mm`.
     public var name: String
     public var task: String
@@ -14,7 +14,7 @@ public struct EvaluationResult: Sendable, Equatable {
 }
 
 /// The figures of one evaluation.
-public struct EvaluationReport: Sendable, Equatable {
+public struct EvaluationReport: Sendable, Equatable, Codable {
     public var results: [EvaluationResult]
 
     public init(results: [EvaluationResult]) { self.results = results }
@@ -30,6 +30,16 @@ public struct EvaluationReport: Sendable, Equatable {
                 }
                 return result
             })
+    }
+
+    /// All figures by name: `rte_acc`, `rte_loss`, `mnli-mm_acc` …, and over the tasks `average` and `average_std`.
+    public var figures: [String: Double] {
+        var figures = ["average": average, "average_std": deviation]
+        for result in results {
+            figures["\(result.name)_loss"] = result.loss
+            for entry in result.scores.entries { figures["\(result.name)_\(entry.metric.rawValue)"] = entry.value }
+        }
+        return figures
     }
 
     /// A task's score: the mean of its metrics, over its sets.

@@ -1,3 +1,5 @@
+import Foundation
+
 /// Which training examples have been used for updates.
 public struct ExampleUsage: Sendable, Equatable {
     public struct Task: Sendable, Equatable {
@@ -28,6 +30,33 @@ public struct ExampleUsage: Sendable, Equatable {
             guard seen[example.task]?[example.index] == false else { continue }
             seen[example.task]?[example.index] = true
             tasks[example.task]?.used += 1
+        }
+    }
+
+    /// A bit an example, by task: whether it has been used; with how often the task's were.
+    struct Record: Sendable, Equatable, Codable {
+        var updates: Int
+        var seen: Data
+    }
+
+    /// Setting it makes the count go on from there.
+    var records: [Int: Record] {
+        get {
+            tasks.keys.reduce(into: [:]) { records, task in
+                let seen = seen[task, default: []]
+                var bits = Data(count: (seen.count + 7) / 8)
+                for (index, isSeen) in seen.enumerated() where isSeen { bits[index / 8] |= 1 << (index % 8) }
+                records[task] = Record(updates: tasks[task]?.updates ?? 0, seen: bits)
+            }
+        }
+        set {
+            for (task, record) in newValue {
+                guard let count = seen[task]?.count, record.seen.count == (count + 7) / 8 else { continue }
+                let used = (0..<count).map { record.seen[$0 / 8] >> ($0 % 8) & 1 == 1 }
+                seen[task] = used
+                tasks[task]?.used = used.count { $0 }
+                tasks[task]?.updates = record.updates
+            }
         }
     }
 

@@ -1,4 +1,5 @@
 import CAMTL
+import Foundation
 import Tasks
 import Torch
 
@@ -6,34 +7,46 @@ import Torch
 final class CandidateScorer {
     private let model: CAMTLModel
     private let settings: TrainingSettings
-    private var random: RandomStream
-    /// Whether the next scoring goes without dropout. In the original the model is in evaluation mode before its
-    /// first training step and after each evaluation.
-    private var isInEvaluationMode: Bool
+    /// What the next picks depend on besides the model.
+    var state: State
+
+    struct State: Sendable, Equatable, Codable {
+        fileprivate var random: RandomStream
+        /// Whether the next scoring goes without dropout. In the original the model is in evaluation mode before its
+        /// first training step and after each evaluation.
+        fileprivate var isInEvaluationMode: Bool
+    }
 
     init(model: CAMTLModel, settings: TrainingSettings) {
         self.model = model
         self.settings = settings
-        random = RandomStream(seed: settings.seed, purpose: "uncertainty of regression")
-        isInEvaluationMode = settings.reproducesOriginal
+        state = State(
+            random: RandomStream(seed: settings.seed, purpose: "uncertainty of regression"),
+            isInEvaluationMode: settings.reproducesOriginal)
     }
 
-    func modelWasEvaluated() { isInEvaluationMode = settings.reproducesOriginal }
+    func modelWasEvaluated() { state.isInEvaluationMode = settings.reproducesOriginal }
 
-    /// The `batchSize` candidates of the highest scores, highest first.
-    func pick(_ pool: [ExampleReference], tasks: [TaskData], dropout: DropoutRates) throws -> [ExampleReference] {
-        guard case .uncertainty(_, let score) = settings.sampling else { return pool }
-        let candidates = try candidates(pool, tasks: tasks, dropout: isInEvaluationMode ? .none : dropout)
-        isInEvaluationMode = false
+    /// The `batchSize` candidates of the highest scores, highest first; with each classification's mean normalised
+    /// entropy (0…1) over its candidates, by the task's position in the model's list.
+    func pick(
+        _ pool: [ExampleReference], tasks: [TaskData], dropout: DropoutRates
+    ) throws -> (examples: [ExampleReference], entropies: [Int: Double]) {
+        guard case .uncertainty(_, let score) = settings.sampling else { return (pool, [:]) }
+        let candidates = try candidates(pool, tasks: tasks, dropout: state.isInEvaluationMode ? .none : dropout)
+        state.isInEvaluationMode = false
         let scores: [Double]
         if settings.reproducesOriginal {
             func position(_ name: String) -> Int? { tasks.first { $0.definition.name == name }?.id }
             scores = originalUncertaintyScores(
                 candidates, score: score, stsB: position("sts-b"), mrpc: position("mrpc"))
         } else {
-            scores = uncertaintyScores(candidates, score: score, random: &random)
+            scores = uncertaintyScores(candidates, score: score, random: &state.random)
         }
-        return highestScores(scores, count: settings.batchSize).map { pool[$0] }
+        let entropies = Dictionary(grouping: candidates.filter { $0.labelCount > 1 }, by: \.task).mapValues { task in
+            task.map { $0.entropy / log(Double($0.labelCount)) }.reduce(0, +) / Double(task.count)
+        }
+        return (highestScores(scores, count: settings.batchSize).map { pool[$0] }, entropies)
     }
 
     /// The pool as the model sees it, in pieces of about one length.

@@ -12,6 +12,15 @@ public struct Sampler: Sendable {
     private var position = 0
     private var batches: [[ExampleReference]] = []
     private var loaders: [CyclingOrder]
+    /// The loaders' places before the current epoch was planned.
+    private var planStart: [CyclingOrder.Place]
+
+    /// How far it has come.
+    struct Place: Sendable, Equatable, Codable {
+        fileprivate var epoch: Int
+        fileprivate var position: Int
+        fileprivate var loaders: [CyclingOrder.Place]
+    }
 
     /// - Parameters:
     ///   - sampling: how examples are chosen.
@@ -25,6 +34,7 @@ public struct Sampler: Sendable {
         self.batchSize = batchSize
         self.seed = seed
         loaders = sizes.map { CyclingOrder(task: $0.task, count: $0.count, seed: seed) }
+        planStart = loaders.map(\.place)
         batchesPerEpoch = Sampler.batchesPerEpoch(sampling, sizes.map(\.count), batchSize)
     }
 
@@ -58,8 +68,24 @@ public struct Sampler: Sendable {
         return .batch(batches[position])
     }
 
+    /// Setting it makes a sampler of the same arguments draw what this one would draw next.
+    var place: Place {
+        get {
+            var isPlanned = true
+            if case .uncertainty = sampling { isPlanned = false }
+            return Place(
+                epoch: epoch, position: position, loaders: isPlanned ? planStart : loaders.map(\.place))
+        }
+        set {
+            (epoch, position) = (newValue.epoch, newValue.position)
+            for (index, place) in zip(loaders.indices, newValue.loaders) { loaders[index].place = place }
+            if position > 0 { batches = plan() }
+        }
+    }
+
     /// The batches of the current epoch.
     private mutating func plan() -> [[ExampleReference]] {
+        planStart = loaders.map(\.place)
         var random = RandomStream(seed: seed, purpose: "epoch \(epoch)")
         switch sampling {
         case .proportional:
@@ -94,7 +120,13 @@ private struct CyclingOrder: Sendable {
     private let seed: UInt64
     private var order: [Int] = []
     private var position = 0
+    /// Rounds begun.
     private var round = 0
+
+    struct Place: Sendable, Equatable, Codable {
+        var round: Int
+        var position: Int
+    }
 
     init(task: Int, count: Int, seed: UInt64) {
         self.task = task
@@ -102,10 +134,22 @@ private struct CyclingOrder: Sendable {
         self.seed = seed
     }
 
+    var place: Place {
+        get { Place(round: round, position: position) }
+        set {
+            (round, position) = (newValue.round, newValue.position)
+            if round > 0 { order = order(ofRound: round - 1) }
+        }
+    }
+
+    private func order(ofRound round: Int) -> [Int] {
+        var random = RandomStream(seed: seed, purpose: "task \(task) round \(round)")
+        return (0..<count).shuffled(using: &random)
+    }
+
     mutating func next() -> ExampleReference {
         if position == order.count {
-            var random = RandomStream(seed: seed, purpose: "task \(task) round \(round)")
-            order = (0..<count).shuffled(using: &random)
+            order = order(ofRound: round)
             position = 0
             round += 1
         }

@@ -12,6 +12,11 @@ public enum Sampling: Sendable, Equatable {
     case uncertainty(share: Double, score: UncertaintyScore)
 }
 
+extension Sampling {
+    /// Whether it picks a batch from candidates by what the model says of them.
+    var picksCandidates: Bool { if case .uncertainty = self { true } else { false } }
+}
+
 /// An example by its task's position in the model's list and its row in the task's training set.
 public struct ExampleReference: Sendable, Hashable {
     public var task: Int

@@ -1,4 +1,5 @@
 import CAMTL
+import Foundation
 import Torch
 
 /// How gradients become updates.
@@ -27,6 +28,8 @@ public final class Updater {
     }
 
     private let parameters: [Parameter]
+    /// The parameters by name, in the optimiser's order.
+    private let optimized: [(name: String, parameter: Parameter)]
     private let optimizer: AdamW
     private let schedule: LinearSchedule
     private let settings: OptimizerSettings
@@ -44,12 +47,14 @@ public final class Updater {
     ) {
         let trainable = model.namedParameters().filter(\.parameter.isTrainable)
         parameters = trainable.map(\.parameter)
+        let (decayed, kept) = (
+            trainable.filter { Updater.decays($0.name) }, trainable.filter { !Updater.decays($0.name) })
+        optimized = decayed + kept
         optimizer = AdamW(
-            [true, false].map { decayed in
-                AdamW.Group(
-                    parameters: trainable.filter { Updater.decays($0.name) == decayed }.map(\.parameter),
-                    weightDecay: decayed ? settings.weightDecay : 0)
-            }, epsilon: settings.adamEpsilon)
+            [
+                AdamW.Group(parameters: decayed.map(\.parameter), weightDecay: settings.weightDecay),
+                AdamW.Group(parameters: kept.map(\.parameter), weightDecay: 0),
+            ], epsilon: settings.adamEpsilon)
         let rate = settings.learningRate
         schedule =
             if let steps = settings.warmupSteps {
@@ -82,5 +87,55 @@ public final class Updater {
         try optimizer.clearGradients(toZero: keepsZeroGradients)
         stepsTaken += 1
         return Step(learningRate: rate, gradientNorm: norm)
+    }
+
+    /// Writes the optimiser's moments, by the names of their parameters, as safetensors.
+    func save(to url: URL) throws {
+        var writer = SafetensorsWriter(metadata: ["format": "pt", "steps": String(stepsTaken)])
+        for ((name, _), state) in zip(optimized, optimizer.states) {
+            guard let state else { continue }
+            let tensors = [
+                ("exp_avg", state.firstMoment), ("exp_avg_sq", state.secondMoment),
+                ("step", try Tensor([Int64(state.step)])),
+            ]
+            for (kind, tensor) in tensors {
+                try writer.add("\(name).\(kind)", TensorInfo(dtype: tensor.dtype, shape: tensor.shape)) { sink in
+                    try tensor.bytes().withUnsafeBytes { try sink($0) }
+                }
+            }
+        }
+        try writer.write(to: url)
+    }
+
+    /// Goes on from what `save` wrote.
+    ///
+    /// - Throws: `ResumeError.otherParameters` where the file is one of other parameters; `CheckpointError`.
+    func restore(from url: URL) throws {
+        let file = try CheckpointFile.open(url)
+        func tensor(_ name: String) throws -> Tensor? {
+            guard let info = file.info(name) else { return nil }
+            return try file.withBytes(of: name) { try Tensor(bytes: $0, shape: info.shape, dtype: info.dtype) }
+        }
+        var states: [AdamW.State?] = []
+        for (name, parameter) in optimized {
+            guard let first = try tensor("\(name).exp_avg"), let second = try tensor("\(name).exp_avg_sq"),
+                let step = try tensor("\(name).step")?.elements(Int64.self).first,
+                first.shape == parameter.shape, second.shape == parameter.shape
+            else {
+                states.append(nil)
+                continue
+            }
+            states.append(AdamW.State(firstMoment: first, secondMoment: second, step: Int(step)))
+        }
+        guard let steps = file.metadata["steps"].flatMap(Int.init),
+            states.count(where: { $0 != nil }) * 3 == file.names.count
+        else { throw ResumeError.otherParameters(path: url.path) }
+        optimizer.states = states
+        stepsTaken = steps
+        guard keepsZeroGradients else { return }
+        for (state, (_, parameter)) in zip(states, optimized) where state != nil {
+            let value = parameter.wrappedValue
+            try value.setGradient(.zeros(value.shape, dtype: value.dtype, device: value.device))
+        }
     }
 }

@@ -1,0 +1,42 @@
+import CAMTL
+
+extension TrainingSettings {
+    /// All that decides a run's numbers, by flags and data: two runs that share it end with the same model.
+    func identity(_ model: CAMTLModel, _ tasks: [TaskData]) -> [String: String] {
+        let configuration = model.configuration
+        var identity: [String: String] = [
+            "encoder_type": configuration.encoderType.rawValue,
+            "max_seq_length": "\(configuration.maxSequenceLength)",
+            "tasks": tasks.map(\.definition.name).joined(separator: " "),
+            "sampling": "\(sampling)",
+            "per_device_train_batch_size": "\(batchSize)",
+            "gradient_accumulation_steps": "\(accumulationSteps)",
+            "num_train_epochs": maxSteps == nil ? "\(epochs)" : "-",
+            "max_steps": maxSteps.map { "\($0)" } ?? "-1",
+            "learning_rate": "\(optimizer.learningRate)",
+            "weight_decay": "\(optimizer.weightDecay)",
+            "adam_epsilon": "\(optimizer.adamEpsilon)",
+            "max_grad_norm": "\(optimizer.maxGradientNorm)",
+            "warmup_proportion": optimizer.warmupSteps == nil ? "\(optimizer.warmupProportion)" : "-",
+            "warmup_steps": optimizer.warmupSteps.map { "\($0)" } ?? "-",
+            "dropout": dropout.map { "\($0)" } ?? "-",
+            "seed": "\(seed)",
+            "reproduce_original": "\(reproducesOriginal)",
+            "parameters that train": "\(model.namedParameters().count { $0.parameter.isTrainable })",
+        ]
+        // The candidates are scored in batches of this size, and a sum's last bit depends on its batch.
+        if sampling.picksCandidates { identity["per_device_eval_batch_size"] = "\(evaluationBatchSize)" }
+        for task in tasks {
+            identity["data of \(task.definition.name)"] = task.train.map { String($0.identity.prefix(16)) } ?? "-"
+        }
+        return identity
+    }
+}
+
+/// What differs between the settings of a checkpoint and those of a run, for a message.
+func differences(checkpoint: [String: String], run: [String: String]) -> [String] {
+    Set(checkpoint.keys).union(run.keys).sorted().compactMap { name in
+        let (then, now) = (checkpoint[name] ?? "-", run[name] ?? "-")
+        return then == now ? nil : "\(name) was \(then) and is \(now)"
+    }
+}
