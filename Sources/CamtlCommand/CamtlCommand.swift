@@ -48,9 +48,18 @@ struct CamtlCommand: ParsableCommand {
         let configuration = try resolvedConfiguration()
         for warning in warnings { FileHandle.standardError.write(Data("Warning: \(warning)\n".utf8)) }
         if let threads = devices.threads { setThreadCount(threads) }
-        let renderer = Renderer(
-            loggingSteps: configuration.training.loggingSteps, logsFirstStep: configuration.training.logsFirstStep)
-        try Run(configuration, report: renderer.render).execute()
+        let renderer = Renderer()
+        let signals = StopSignals()
+        do {
+            try Run(configuration, shouldStop: { signals.isStopRequested }) { event in
+                renderer.render(event)
+                try signals.note(event)
+            }.execute()
+        } catch let stop as TrainingError {
+            guard case .stopped = stop else { throw stop }
+            FileHandle.standardError.write(Data("camtl: \(stop)\n".utf8))
+            throw signals.exitCode
+        }
     }
 
     private var originalWarnings: [String] {

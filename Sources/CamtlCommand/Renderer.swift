@@ -5,27 +5,12 @@ import Training
 
 /// Shows a run: a progress bar on a terminal, plain lines elsewhere, on standard error; the tables on standard output.
 final class Renderer {
-    private let loggingSteps: Int
-    private let logsFirstStep: Bool
     private let isTerminal = isatty(STDERR_FILENO) == 1
     private var totalSteps = 0
-    private let start = ContinuousClock.now
-    private var recent = Recent()
+    /// Updates that an earlier run made.
+    private var firstStep = 0
     private var trainingStart = ContinuousClock.now
     private var hasBar = false
-
-    /// What came since the last line.
-    private struct Recent {
-        var loss = 0.0
-        var steps = 0
-        var examples = 0
-        var seconds = 0.0
-    }
-
-    init(loggingSteps: Int, logsFirstStep: Bool) {
-        self.loggingSteps = loggingSteps
-        self.logsFirstStep = logsFirstStep
-    }
 
     func render(_ event: RunEvent) {
         switch event {
@@ -87,9 +72,11 @@ final class Renderer {
                 "training on \(plan.examples) examples: \(plan.totalSteps) steps of \(plan.batchSize)"
                     + (plan.accumulationSteps > 1 ? " × \(plan.accumulationSteps)" : "")
                     + ", \(plan.batchesPerEpoch) batches an epoch")
-        case .resumed(let step, let folder): line("going on after step \(step), from \(folder.path)")
+        case .resumed(let step, let folder):
+            firstStep = step
+            line("going on after step \(step), from \(folder.path)")
         case .stepped(let report): show(report)
-        case .logged: break
+        case .logged(let report): show(report)
         case .evaluated(let step, let report): line("after step \(step):\n\(Tables.evaluation(report))")
         case .saved(let folder): line("saved \(folder.path)")
         case .loadedBest(let step, let folder): line("the best model is that of step \(step): loaded \(folder.path)")
@@ -97,26 +84,28 @@ final class Renderer {
     }
 
     private func show(_ report: StepReport) {
-        recent.loss += report.loss
-        recent.steps += 1
-        recent.examples += report.examples
-        recent.seconds += report.seconds
-        let isDue = report.step % loggingSteps == 0 || report.step == totalSteps
-            || report.step == 1 && logsFirstStep
-        guard isTerminal || isDue else { return }
-        let elapsed = Double((ContinuousClock.now - trainingStart).components.seconds)
-        let left = elapsed / Double(report.step) * Double(totalSteps - report.step)
-        let text =
-            "step \(report.step)/\(totalSteps)  epoch \(format(report.epoch, 2))"
-            + "  loss \(format(recent.loss / Double(recent.steps), 4))"
-            + "  rate \(String(format: "%.2e", report.learningRate))"
-            + "  \(format(Double(recent.examples) / max(recent.seconds, 1e-9), 1)) examples/s  left \(duration(left))"
-        if isDue { recent = Recent() }
-        if isTerminal && report.step != totalSteps {
-            bar(text, Double(report.step) / Double(totalSteps))
-        } else {
-            line(text)
-        }
+        guard isTerminal else { return }
+        bar(
+            text(
+                report.step, epoch: report.epoch, loss: report.loss, rate: report.learningRate,
+                examplesPerSecond: Double(report.examples) / max(report.seconds, 1e-9)),
+            Double(report.step) / Double(totalSteps))
+    }
+
+    private func show(_ report: LogReport) {
+        line(
+            text(
+                report.step, epoch: report.epoch, loss: report.loss, rate: report.learningRate,
+                examplesPerSecond: report.examplesPerSecond))
+    }
+
+    private func text(
+        _ step: Int, epoch: Double, loss: Double, rate: Double, examplesPerSecond: Double
+    ) -> String {
+        let elapsed = (ContinuousClock.now - trainingStart) / .seconds(1)
+        let left = elapsed / Double(max(step - firstStep, 1)) * Double(totalSteps - step)
+        return "step \(step)/\(totalSteps)  epoch \(format(epoch, 2))  loss \(format(loss, 4))"
+            + "  rate \(String(format: "%.2e", rate))  \(format(examplesPerSecond, 1)) examples/s  left \(duration(left))"
     }
 
     private func show(_ summary: TrainingSummary) {

@@ -51,10 +51,13 @@ final class CheckpointTests: CommandTestCase {
                 tasks: tasks, "--encoder_type", "ca-mtl-base", "--do_train", "--max_steps", "6", "--save_steps", "3"))
         let checkpoints = ["checkpoint-3", "checkpoint-6"]
         let model = ["config.json", "model.safetensors", "tokenizer_config.json", "vocab.txt"]
-        XCTAssertEqual(try names(in: output), (checkpoints + model + ["run_config.json", "train_results.json"]).sorted())
+        let files = ["run_config.json", "train_results.json", "trainer_state.json"]
+        XCTAssertEqual(try names(in: output), (checkpoints + model + files).sorted())
         for name in checkpoints {
             let checkpoint = output.appendingPathComponent(name)
-            XCTAssertEqual(try names(in: checkpoint), model)
+            XCTAssertEqual(
+                try names(in: checkpoint),
+                (model + ["optimizer.safetensors", "resume_state.json", "trainer_state.json"]).sorted())
             try camtl(evaluation(of: checkpoint, to: folder.appendingPathComponent("of \(name)")))
         }
         for name in model {

@@ -28,7 +28,7 @@ final class TrainingRunTests: CommandTestCase {
             try names(in: output),
             [
                 "config.json", "eval_results.json", "model.safetensors", "run_config.json", "tokenizer_config.json",
-                "train_results.json", "vocab.txt",
+                "train_results.json", "trainer_state.json", "vocab.txt",
             ], file: file, line: line)
 
         var expected = TinyEncoder().configuration

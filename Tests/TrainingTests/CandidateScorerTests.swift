@@ -47,7 +47,7 @@ final class CandidateScorerTests: ToyTestCase {
                     ? originalUncertaintyScores(candidates, score: score, stsB: 1, mrpc: 0)
                     : uncertaintyScores(candidates, score: score, random: &random)
                 let scorer = CandidateScorer(model: trained.model, settings: settings(score, asOriginal: asOriginal))
-                let picked = try scorer.pick(pool(), tasks: data, dropout: .none)
+                let picked = try scorer.pick(pool(), tasks: data, dropout: .none).examples
                 XCTAssertEqual(picked.count, 5)
                 // In a batch with others a score is off by float32's rounding, which may turn the order of near ones.
                 let values = try picked.map { scores[try XCTUnwrap(pool().firstIndex(of: $0))] }
@@ -93,7 +93,7 @@ final class CandidateScorerTests: ToyTestCase {
         let pool = (0..<12).map { ExampleReference(task: 1, index: $0) }
         func picks() throws -> [[ExampleReference]] {
             let scorer = CandidateScorer(model: trained.model, settings: settings(.original))
-            return try (0..<8).map { _ in try scorer.pick(pool, tasks: data, dropout: .none) }
+            return try (0..<8).map { _ in try scorer.pick(pool, tasks: data, dropout: .none).examples }
         }
         let first = try picks()
         XCTAssertEqual(try picks(), first)

@@ -48,7 +48,7 @@ final class RunTests: ToyTestCase {
             outputFiles(),
             [
                 "config.json", "eval_results.json", "model.safetensors", "tokenizer_config.json",
-                "train_results.json", "vocab.txt",
+                "train_results.json", "trainer_state.json", "vocab.txt",
             ])
         let written = try results("eval_results.json")
         XCTAssertEqual(written["eval_sts-b_pearson"], trained.results[1].scores[.pearson])

@@ -98,6 +98,7 @@ class ToyTestCase: XCTestCase {
         _ settings: TrainingSettings, on names: [String]? = nil,
         observe: @escaping (TrainingEvent, TrainedModel) throws -> Void = { _, _ in }
     ) throws -> Course {
+        try FileManager.default.createDirectory(at: outputDirectory, withIntermediateDirectories: true)
         let trained = try loadModel()
         let data = try loadData(trained, names)
         var steps: [StepReport] = []
