@@ -62,6 +62,7 @@ docs: build
 # Swift Testing is off because it would close the output with a count of its own, of no tests.
 test: build example
 	python3 Tests/SetupTests.py
+	python3 Tests/CheckSubmissionTests.py
 	CAMTL_PEERS_PYTHON="$$(python3 Scripts/peers.py)" && export CAMTL_PEERS_PYTHON && \
 	CAMTL_PROGRAM='$(PROGRAM)' CAMTL_EXAMPLE='$(CURDIR)/.build/example/debug/predict' CAMTL_PRETRAINED='$(ENCODER)' \
 	    swift test $(SWIFT_FLAGS) --disable-testable-imports --disable-swift-testing

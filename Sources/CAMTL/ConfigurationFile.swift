@@ -10,11 +10,14 @@ public struct ConfigurationFile: Sendable {
         public var encoderType: EncoderType
         public var maxSequenceLength: Int
         public var tasks: [TaskHead]
+        /// The names of those whose decoders are at their random start, as training never came to them.
+        public var untrainedTasks: [String]?
 
         private enum CodingKeys: String, CodingKey {
             case encoderType = "encoder_type"
             case maxSequenceLength = "max_seq_length"
             case tasks
+            case untrainedTasks = "untrained_tasks"
         }
     }
 
@@ -90,12 +93,20 @@ public struct ConfigurationFile: Sendable {
         return result
     }
 
+    /// The positions, in a model's list, of the tasks that the file names as untrained.
+    func untrainedTasks(of configuration: ModelConfiguration) -> Set<Int> {
+        let names = trained?.untrainedTasks ?? []
+        return Set(configuration.tasks.indices.filter { names.contains(configuration.tasks[$0].name) })
+    }
+
     /// Writes `config.json` for a model made from this one: the encoder's own fields, and `camtl`.
-    public func write(_ configuration: ModelConfiguration, to folder: URL) throws {
+    ///
+    /// - Parameter untrained: the names of the tasks whose decoders are at their random start.
+    public func write(_ configuration: ModelConfiguration, untrained: [String] = [], to folder: URL) throws {
         var fields = (try? JSONSerialization.jsonObject(with: source)) as? [String: Any] ?? [:]
         let entry = Trained(
             encoderType: configuration.encoderType, maxSequenceLength: configuration.maxSequenceLength,
-            tasks: configuration.tasks)
+            tasks: configuration.tasks, untrainedTasks: untrained.isEmpty ? nil : untrained)
         fields["camtl"] = try JSONSerialization.jsonObject(with: JSONEncoder().encode(entry))
         let data = try JSONSerialization.data(
             withJSONObject: fields, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])

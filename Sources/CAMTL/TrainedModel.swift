@@ -9,6 +9,8 @@ public final class TrainedModel {
     public let model: CAMTLModel
     public let tokenizer: WordPieceTokenizer
     public let loading: LoadReport
+    /// The tasks, by their positions in the model's list, whose decoders are at their random start.
+    public private(set) var untrainedTasks: Set<Int>
     private let file: ConfigurationFile
 
     /// What is wanted of a folder; nil takes what a trained model's folder says, and else the default.
@@ -39,7 +41,23 @@ public final class TrainedModel {
                     + "\(configuration.backbone.vocabularySize)")
         }
         model = try CAMTLModel(configuration)
-        loading = try model.load(from: folder, isComplete: file.trained != nil, seed: request.seed)
+        let loading = try model.load(from: folder, isComplete: file.trained != nil, seed: request.seed)
+        self.loading = loading
+        untrainedTasks = file.untrainedTasks(of: configuration)
+            .union(configuration.tasks.indices.filter { loading.new.contains("decoders.\($0).model.weight") })
+    }
+
+    /// Takes the weights of a folder that this model was written to.
+    ///
+    /// - Throws: as `init` does.
+    public func reload(from folder: URL) throws {
+        _ = try model.load(from: folder, isComplete: true, seed: 0)
+        untrainedTasks = try ConfigurationFile(folder: folder).untrainedTasks(of: model.configuration)
+    }
+
+    /// Takes note that an update has trained the tasks' decoders.
+    public func recordTraining(of tasks: some Sequence<Int>) {
+        untrainedTasks.subtract(tasks)
     }
 
     private static func configuration(
@@ -76,12 +94,6 @@ public final class TrainedModel {
             maxSequenceLength: request.maxSequenceLength ?? trained.maxSequenceLength, tasks: trained.tasks)
     }
 
-    /// Whether the folder had no decoder for the task, given by its position in the model's list: it then started at
-    /// random.
-    public func hasNewDecoder(_ task: Int) -> Bool {
-        loading.new.contains("decoders.\(task).model.weight")
-    }
-
     /// Writes the model's files into a folder that exists, in place of those of an earlier model. They are all there
     /// before the first is replaced: an error leaves the folder as it was.
     public func save(to folder: URL) throws {
@@ -92,6 +104,8 @@ public final class TrainedModel {
     public func write(to folder: URL) throws {
         try tokenizer.writeConfiguration(to: folder, maxLength: model.configuration.maxSequenceLength)
         try model.saveWeights(to: folder)
-        try file.write(model.configuration, to: folder)
+        try file.write(
+            model.configuration,
+            untrained: untrainedTasks.sorted().map { model.configuration.tasks[$0].name }, to: folder)
     }
 }

@@ -138,7 +138,7 @@ public struct Run {
             try evaluate(trained, tasks, earlier: earlier.map { [$0] } ?? [])
         }
         if configuration.predicts, let output = configuration.outputDirectory {
-            try predict(trained, tasks, usage: summary?.usage, output: output)
+            try predict(trained, tasks, output: output)
         }
     }
 

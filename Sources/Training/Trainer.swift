@@ -160,6 +160,7 @@ public final class Trainer {
     private func update(_ pending: inout PendingUpdate) throws {
         let step = try updater.step()
         usage.record(pending.examples)
+        trained.recordTraining(of: pending.examples.map(\.task))
         let stepReport = pending.report(
             step, number: progress.step, epoch: epoch, names: model.configuration.tasks.map(\.name))
         pending = PendingUpdate()
@@ -233,7 +234,7 @@ public final class Trainer {
         }
         guard let step = best.step, step != progress.step else { return }
         let folder = checkpoints.folder(step: step)
-        _ = try model.load(from: folder, isComplete: true, seed: settings.seed)
+        try trained.reload(from: folder)
         try report(.loadedBest(step: step, from: folder))
     }
 

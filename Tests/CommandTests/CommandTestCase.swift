@@ -36,18 +36,20 @@ class CommandTestCase: XCTestCase {
 
     /// Runs the program to its end, whatever that is.
     func outcome(
-        of arguments: [String], input: Data = Data(), environment: [String: String] = [:]
+        of arguments: [String], input: Data = Data(), environment: [String: String] = [:], within seconds: Double = 120
     ) throws -> Outcome {
-        try RunningProgram(arguments, in: folder, streams: streams, input: input, environment: environment).finish()
+        try RunningProgram(arguments, in: folder, streams: streams, input: input, environment: environment)
+            .finish(within: seconds)
     }
 
     /// Runs the program, which has to succeed.
     @discardableResult
     func camtl(
-        _ arguments: [String], input: String = "", environment: [String: String] = [:],
+        _ arguments: [String], input: String = "", environment: [String: String] = [:], within seconds: Double = 120,
         file: StaticString = #filePath, line: UInt = #line
     ) throws -> Outcome {
-        let outcome = try outcome(of: arguments, input: Data(input.utf8), environment: environment)
+        let outcome = try outcome(
+            of: arguments, input: Data(input.utf8), environment: environment, within: seconds)
         XCTAssert(
             outcome.status == 0 && !outcome.wasKilled,
             "camtl \(arguments.joined(separator: " ")): status \(outcome.status)\n\(outcome.messages)",

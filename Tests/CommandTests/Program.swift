@@ -83,9 +83,9 @@ final class RunningProgram {
         if process.isRunning { kill(process.processIdentifier, SIGKILL) }
     }
 
-    /// Waits for its end, for two minutes at most.
-    func finish() throws -> Outcome {
-        guard exited.wait(timeout: .now() + 120) == .success else {
+    /// Waits for its end.
+    func finish(within seconds: Double = 120) throws -> Outcome {
+        guard exited.wait(timeout: .now() + seconds) == .success else {
             throw TookTooLong(arguments: process.arguments ?? [])
         }
         return Outcome(

@@ -156,13 +156,34 @@ final class SubmissionTests: CommandTestCase {
 
     func testADecoderThatNoUpdateCameToIsNotPredictedWith() throws {
         try TinyGLUE.write(["rte", "sts-b"], to: data)
-        let messages = try camtl(
-            arguments(tasks: ["rte", "sts-b"], "--do_train", "--do_predict", "--sampling", "sequential", "--max_steps", "1")
-        ).messages
-        try assertArchiveHolds(["RTE.tsv"])
-        XCTAssert(
-            messages.contains("\n  STS-B.tsv is missing: sts-b is not trained, its decoder is at its random start\n"),
-            messages)
+        let training = arguments(
+            tasks: ["rte", "sts-b"], "--do_train", "--sampling", "sequential", "--max_steps", "1", "--do_predict")
+        let loading = [
+            "--model_name_or_path", output.path, "--data_dir", data.path, "--cache_dir", cache.path, "--output_dir",
+            output.path, "--do_predict",
+        ]
+        for run in [training, loading] {
+            let messages = try camtl(run).messages
+            try assertArchiveHolds(["RTE.tsv"])
+            XCTAssert(
+                messages.contains(
+                    "\n  STS-B.tsv is missing: sts-b is not trained, its decoder is at its random start\n"), messages)
+        }
+        let rows = folder.appendingPathComponent("rows.jsonl")
+        try TinyGLUE.write(#"{"task": "sts-b", "sentence1": "ba", "sentence2": "be"}"#, to: rows)
+        try assertRefuses(
+            [
+                "predict", "--model_name_or_path", output.path, "--input", rows.path, "--output",
+                folder.appendingPathComponent("out.jsonl").path,
+            ], "\(rows.path):1: sts-b is not trained, its decoder is at its random start")
+        // Once it is trained, it is.
+        try camtl(
+            arguments(
+                tasks: ["sts-b"], "--model_name_or_path", output.path, "--do_train", "--max_steps", "2",
+                "--do_predict", "--overwrite_output_dir"))
+        try assertArchiveHolds(["STS-B.tsv"])
+        let entry = try json(output.appendingPathComponent("config.json"))["camtl"] as? [String: Any]
+        XCTAssertNil(try XCTUnwrap(entry)["untrained_tasks"])
     }
 
     func testAMissingTestFileIsNamed() throws {
@@ -211,8 +232,8 @@ final class SubmissionTests: CommandTestCase {
                 [Array(lines[..<6]), Array(lines[7...])], "7: the row's number is \"6\", and 5 is due")
             try assertRefusesLines(
                 [Array(lines[..<6]), Array(lines[5...])], "7: the row's number is \"4\", and 5 is due")
-            try assertRefusesLines(
-                [Array(lines[..<3]), ["x\tba be.\tbi bo."], Array(lines[4...])], "4: the row's number is \"x\", and 2 is due")
+            let strange = [Array(lines[..<3]), ["x\tba be.\tbi bo."], Array(lines[4...])]
+            try assertRefusesLines(strange, "4: the row's number is \"x\", and 2 is due")
             try assertRefusesLines([["\(index)\tsentence1"], Array(lines[1...])], "1: the header has no column")
             try TinyGLUE.write(right, to: url)
         }

@@ -137,6 +137,9 @@ public struct Predictor {
             let known = configuration.tasks.map(\.name).joined(separator: ", ")
             throw fail("the model has no task \"\(row.task)\"; its tasks are \(known)")
         }
+        if trained.untrainedTasks.contains(task) {
+            throw fail("\(name) is not trained, its decoder is at its random start")
+        }
         if let ids = row.inputIDs {
             if row.sentence != nil || row.sentence1 != nil || row.sentence2 != nil {
                 throw fail("the row has both \"input_ids\" and a text; it may have either")

@@ -7,7 +7,7 @@ import Tasks
 extension Run {
     /// The files to predict of a task: those that are there, of a task that is or will be trained.
     func testFiles(of task: TaskDefinition, id: Int, _ trained: TrainedModel) -> [DataFile] {
-        guard configuration.predicts, configuration.trains || !trained.hasNewDecoder(id) else { return [] }
+        guard configuration.predicts, configuration.trains || !trained.untrainedTasks.contains(id) else { return [] }
         return task.test.filter { absence(of: $0) == nil }
     }
 
@@ -15,7 +15,7 @@ extension Run {
     func checkPrediction(_ trained: TrainedModel, _ tasks: [TaskData]) throws {
         guard configuration.predicts else { return }
         if tasks.allSatisfy(\.test.isEmpty) {
-            let reasons = absences(trained, tasks, usage: nil).sorted { $0.key < $1.key }.map(\.value.description)
+            let reasons = absences(trained, tasks).sorted { $0.key < $1.key }.map(\.value.description)
             var distinct: [String] = []
             for reason in reasons where !distinct.contains(reason) { distinct.append(reason) }
             throw RunError.nothingToPredict(reasons: distinct)
@@ -31,10 +31,8 @@ extension Run {
     }
 
     /// Predicts the test sets and writes the submission.
-    ///
-    /// - Parameter usage: what this run has trained on; nil if it has not trained.
-    func predict(_ trained: TrainedModel, _ tasks: [TaskData], usage: ExampleUsage?, output: URL) throws {
-        let absences = absences(trained, tasks, usage: usage)
+    func predict(_ trained: TrainedModel, _ tasks: [TaskData], output: URL) throws {
+        let absences = absences(trained, tasks)
         let predicted = tasks.map { task in
             var task = task
             task.test.removeAll { absences[$0.name] != nil }
@@ -50,15 +48,13 @@ extension Run {
     }
 
     /// Why sets of the run's tasks are not predicted, by the sets' names.
-    private func absences(
-        _ trained: TrainedModel, _ tasks: [TaskData], usage: ExampleUsage?
-    ) -> [String: Submission.Absence] {
+    private func absences(_ trained: TrainedModel, _ tasks: [TaskData]) -> [String: Submission.Absence] {
         var result: [String: Submission.Absence] = [:]
         for task in tasks {
             // Under some samplings a short run never comes to a small task.
-            let wasTrained = !trained.hasNewDecoder(task.id) || (usage?.tasks[task.id]?.updates ?? 0) > 0
+            let isUntrained = trained.untrainedTasks.contains(task.id)
             for file in task.definition.test {
-                if let absence = absence(of: file) ?? (wasTrained ? nil : .untrained(task: task.definition.name)) {
+                if let absence = absence(of: file) ?? (isUntrained ? .untrained(task: task.definition.name) : nil) {
                     result[file.name] = absence
                 }
             }
