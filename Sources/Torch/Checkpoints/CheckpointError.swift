@@ -1,3 +1,5 @@
+import Files
+
 /// A checkpoint that can't be read.
 public struct CheckpointError: Error, Equatable, CustomStringConvertible {
     /// The file's path.
@@ -6,7 +8,7 @@ public struct CheckpointError: Error, Equatable, CustomStringConvertible {
     public let problem: Problem
 
     /// What can be wrong with a checkpoint.
-    public enum Problem: Error, Equatable {
+    public enum Problem: FormatProblem, Equatable {
         /// The file can't be opened or mapped; `reason` is the system's.
         case unreadable(reason: String)
         /// The content is of no format known here; `beginning` shows its first bytes.
@@ -52,3 +54,6 @@ public struct CheckpointError: Error, Equatable, CustomStringConvertible {
 }
 
 typealias CheckpointProblem = CheckpointError.Problem
+
+/// Reads a checkpoint's bytes.
+typealias CheckpointReader = ByteReader<CheckpointProblem>

@@ -1,3 +1,5 @@
+import Files
+
 /// Reads Python pickles of tensors, in the protocols 2 to 5, without running anything.
 ///
 /// Of the pickle language it knows the operations that PyTorch's state dicts use
@@ -25,7 +27,7 @@ struct PickleMachine {
     private static let emptyTuple = 0
 
     /// Reads the pickle that begins at the reader's position, and returns its value.
-    mutating func load(_ reader: inout ByteReader) throws(CheckpointProblem) -> PickleValue {
+    mutating func load(_ reader: inout CheckpointReader) throws(CheckpointProblem) -> PickleValue {
         stack.removeAll()
         marks.removeAll()
         memo.removeAll()
@@ -45,7 +47,7 @@ struct PickleMachine {
     }
 
     private mutating func perform(
-        _ operation: PickleOperation, _ reader: inout ByteReader
+        _ operation: PickleOperation, _ reader: inout CheckpointReader
     ) throws(CheckpointProblem) {
         switch operation {
         case .stop: break
@@ -89,7 +91,7 @@ struct PickleMachine {
     }
 
     private func readConstant(
-        _ operation: PickleOperation, _ reader: inout ByteReader
+        _ operation: PickleOperation, _ reader: inout CheckpointReader
     ) throws(CheckpointProblem) -> PickleValue {
         switch operation {
         case .integer8: return .integer(Int(try reader.read(UInt8.self)))
@@ -107,7 +109,7 @@ struct PickleMachine {
     }
 
     /// Reads an integer of as many bytes as its length says; one of more than 64 bits is no size or position.
-    private func readLongInteger(_ reader: inout ByteReader) throws(CheckpointProblem) -> PickleValue {
+    private func readLongInteger(_ reader: inout CheckpointReader) throws(CheckpointProblem) -> PickleValue {
         let bytes = try reader.read(Int(try reader.read(UInt8.self)))
         guard bytes.count <= 8 else { return .other }
         var value = bytes.last.map { Int(Int8(bitPattern: $0) >> 7) } ?? 0
@@ -190,12 +192,12 @@ extension PickleMachine {
 // MARK: Python's objects
 
 extension PickleMachine {
-    private func readGlobal(_ reader: inout ByteReader) throws(CheckpointProblem) -> PickleGlobal {
+    private func readGlobal(_ reader: inout CheckpointReader) throws(CheckpointProblem) -> PickleGlobal {
         let module = try readLine(&reader)
         return try Self.global(module: module, name: try readLine(&reader))
     }
 
-    private func readLine(_ reader: inout ByteReader) throws(CheckpointProblem) -> String {
+    private func readLine(_ reader: inout CheckpointReader) throws(CheckpointProblem) -> String {
         var line: [UInt8] = []
         while case let byte = try reader.read(UInt8.self), byte != UInt8(ascii: "\n") {
             line.append(byte)

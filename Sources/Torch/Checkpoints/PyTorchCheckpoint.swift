@@ -1,21 +1,23 @@
+import Files
+
 /// The files of `torch.save`, as torch/serialization.py of PyTorch writes them.
 enum PyTorchCheckpoint {
     /// The tensors of a zip archive: the format since PyTorch 1.6.
     static func readZip(_ file: UnsafeRawBufferPointer) throws(CheckpointProblem) -> [StoredTensor] {
-        let archive = try ZipArchive(file)
-        let folder = archive.firstPath.prefix { $0 != "/" } + "/"
-        guard let pickle = archive[folder + "data.pkl"] else {
+        let archive = try storedArchive(file)
+        let folder = archive.members[0].path.prefix { $0 != "/" } + "/"
+        guard let pickle = archive[folder + "data.pkl"]?.storedBytes else {
             throw .unsupported("it is a zip archive that torch.save did not write: it has no data.pkl")
         }
-        if let byteOrder = archive[folder + "byteorder"], !file[byteOrder].elementsEqual("little".utf8) {
+        if let byteOrder = archive[folder + "byteorder"]?.storedBytes, !file[byteOrder].elementsEqual("little".utf8) {
             throw .unsupported("its numbers are big-endian")
         }
-        var reader = try ByteReader(file, from: pickle.lowerBound, to: pickle.upperBound)
+        var reader = try CheckpointReader(file, from: pickle.lowerBound, to: pickle.upperBound)
         var machine = PickleMachine()
         let root = try machine.load(&reader)
         var storages: [String: StorageBytes] = [:]
         for (key, storage) in machine.storages {
-            guard let range = archive[folder + "data/" + key] else {
+            guard let range = archive[folder + "data/" + key]?.storedBytes else {
                 throw .malformed("the storage \(key.debugDescription) is missing", offset: pickle.lowerBound)
             }
             storages[key] = try StorageBytes(storage, within: range)
@@ -23,6 +25,16 @@ enum PyTorchCheckpoint {
         return try machine.namedTensors(of: root).map { (name, tensor) throws(CheckpointProblem) in
             try StoredTensor(name, tensor, in: storages)
         }
+    }
+
+    /// The archive's directory; PyTorch stores all members as they are.
+    private static func storedArchive(_ file: UnsafeRawBufferPointer) throws(CheckpointProblem) -> ZipArchive {
+        let archive: ZipArchive
+        do { archive = try ZipArchive(file) } catch { throw CheckpointProblem(error) }
+        for member in archive.members where member.method != .stored || member.isEncrypted {
+            throw .unsupported("the member \(member.path.debugDescription) of its zip archive is compressed or encrypted")
+        }
+        return archive
     }
 
     /// Whether the file has the format before PyTorch 1.6, which begins with a pickled magic number.
@@ -34,7 +46,7 @@ enum PyTorchCheckpoint {
 
     /// The tensors of the format before PyTorch 1.6: five pickles, and the storages, each after its element count.
     static func readLegacy(_ file: UnsafeRawBufferPointer) throws(CheckpointProblem) -> [StoredTensor] {
-        var reader = try ByteReader(file, from: 0)
+        var reader = try CheckpointReader(file, from: 0)
         var machine = PickleMachine()
         _ = try machine.load(&reader)
         guard case .integer(1001) = try machine.load(&reader) else {
@@ -61,6 +73,16 @@ enum PyTorchCheckpoint {
         }
         return try machine.namedTensors(of: root).map { (name, tensor) throws(CheckpointProblem) in
             try StoredTensor(name, tensor, in: storages)
+        }
+    }
+}
+
+extension CheckpointProblem {
+    fileprivate init(_ problem: ZipProblem) {
+        switch problem {
+        case .truncated(let expected, let actual): self = .truncated(expected: expected, actual: actual)
+        case .malformed(let what, let offset): self = .malformed(what, offset: offset)
+        case .unsupported(let what): self = .unsupported(what)
         }
     }
 }

@@ -1,3 +1,5 @@
+import Files
+
 // The format: https://huggingface.co/docs/safetensors/index#format. An 8-byte little-endian length, a JSON header of
 // that length, and the tensors' bytes, which the header's offsets divide without gaps.
 
@@ -37,7 +39,7 @@ struct SafetensorsContents {
 
     /// Reads and checks the header of `file`.
     init(_ file: UnsafeRawBufferPointer) throws(CheckpointProblem) {
-        var reader = try ByteReader(file, from: 0)
+        var reader = try CheckpointReader(file, from: 0)
         let length = try reader.readLength()
         guard length <= Self.maximumHeaderLength else {
             throw .malformed("a header of \(length) bytes; at most \(Self.maximumHeaderLength) are allowed", offset: 0)

@@ -1,40 +1,69 @@
-/// The members of a zip archive whose members are stored as they are, as PyTorch writes it.
+/// The directory of a zip archive: its members, and where their bytes lie.
 ///
 /// The format: APPNOTE.TXT of PKWARE, section 4.3, with the zip64 extensions of 4.3.14, 4.3.15 and 4.5.3.
-struct ZipArchive {
+public struct ZipArchive: Sendable {
     /// The first bytes of such an archive.
-    static let signature: [UInt8] = [0x50, 0x4B, 0x03, 0x04]
+    public static let signature: [UInt8] = [0x50, 0x4B, 0x03, 0x04]
 
-    /// The path of the first member.
-    let firstPath: String
-    private let members: [String: Range<Int>]
+    /// A file or a folder of the archive.
+    public struct Member: Sendable {
+        /// How the bytes are stored.
+        public enum Method: Sendable, Equatable {
+            /// As they are.
+            case stored
+            /// Compressed as RFC 1951 defines it.
+            case deflated
+            /// In another way, which has this number in the format.
+            case other(UInt16)
+        }
 
-    /// Where in the file the bytes of the member `path` lie, or nil if there is none.
-    subscript(path: String) -> Range<Int>? { members[path] }
+        /// The path as the archive gives it, with `/` between its parts: not to be trusted.
+        public let path: String
+        public let method: Method
+        public let isEncrypted: Bool
+        /// Whether it is a symbolic link, whose content is the path it leads to.
+        public let isLink: Bool
+        /// Where in the archive the stored bytes lie.
+        public let storedBytes: Range<Int>
+        /// The number of bytes of the content.
+        public let size: Int
+        /// The CRC-32 of the content.
+        public let checksum: UInt32
+
+        public var isFolder: Bool { path.hasSuffix("/") }
+    }
+
+    /// The members, in the directory's order. There is at least one, and no two have the same path.
+    public let members: [Member]
+    private let indices: [String: Int]
+
+    /// The member `path`, or nil if there is none.
+    public subscript(path: String) -> Member? { indices[path].map { members[$0] } }
 
     /// Reads the archive's directory.
-    init(_ file: UnsafeRawBufferPointer) throws(CheckpointProblem) {
+    ///
+    /// - Throws: ``ZipProblem``.
+    public init(_ file: UnsafeRawBufferPointer) throws(ZipProblem) {
         let directory = try Self.locateDirectory(file)
-        var reader = try ByteReader(file, from: directory.start)
-        var members: [String: Range<Int>] = [:]
-        var firstPath: String?
-        for _ in 0..<directory.count {
-            let entry = try DirectoryEntry(from: &reader)
-            let range = try entry.locateBytes(in: file)
-            guard members.updateValue(range, forKey: entry.path) == nil else {
-                throw .malformed("two members named \(entry.path.debugDescription)", offset: reader.offset)
+        var reader = try ByteReader<ZipProblem>(file, from: directory.start)
+        var members: [Member] = []
+        var indices: [String: Int] = [:]
+        for index in 0..<directory.count {
+            let member = try DirectoryEntry(from: &reader).member(in: file)
+            guard indices.updateValue(index, forKey: member.path) == nil else {
+                throw .malformed("two members named \(member.path.debugDescription)", offset: reader.offset)
             }
-            firstPath = firstPath ?? entry.path
+            members.append(member)
         }
-        guard let firstPath else { throw .malformed("an empty zip archive", offset: directory.start) }
-        self.firstPath = firstPath
+        if members.isEmpty { throw .malformed("an empty zip archive", offset: directory.start) }
         self.members = members
+        self.indices = indices
     }
 
     /// Finds the directory by the record at the end of the file.
     private static func locateDirectory(
         _ file: UnsafeRawBufferPointer
-    ) throws(CheckpointProblem) -> (start: Int, count: Int) {
+    ) throws(ZipProblem) -> (start: Int, count: Int) {
         let recordSize = 22
         // The record ends with a comment of at most 65,535 bytes, so that its place has to be searched for.
         var start = file.count - recordSize
@@ -43,7 +72,7 @@ struct ZipArchive {
         guard start >= lowest else {
             throw .malformed("the zip archive has no directory; the file may be cut short", offset: file.count)
         }
-        var reader = try ByteReader(file, from: start + 10)
+        var reader = try ByteReader<ZipProblem>(file, from: start + 10)
         let count = try reader.read(UInt16.self)
         _ = try reader.read(UInt32.self)
         let directoryStart = try reader.read(UInt32.self)
@@ -60,14 +89,14 @@ struct ZipArchive {
 
     private static func locateZip64Directory(
         _ file: UnsafeRawBufferPointer, endRecord: Int
-    ) throws(CheckpointProblem) -> (start: Int, count: Int) {
-        var locator = try ByteReader(file, from: endRecord - 20, to: endRecord)
+    ) throws(ZipProblem) -> (start: Int, count: Int) {
+        var locator = try ByteReader<ZipProblem>(file, from: endRecord - 20, to: endRecord)
         guard try locator.read(UInt32.self) == 0x0706_4B50 else {
             throw .malformed("the zip archive lacks its zip64 locator", offset: endRecord - 20)
         }
         _ = try locator.read(UInt32.self)
         let start = try locator.readLength()
-        var reader = try ByteReader(file, from: start)
+        var reader = try ByteReader<ZipProblem>(file, from: start)
         guard try reader.read(UInt32.self) == 0x0606_4B50 else {
             throw .malformed("the zip archive lacks its zip64 directory record", offset: start)
         }
@@ -80,26 +109,39 @@ struct ZipArchive {
 
 /// A member as the archive's directory describes it.
 private struct DirectoryEntry {
-    let path: String
+    private let path: String
+    private let flags: UInt16
+    private let method: ZipArchive.Member.Method
+    private let isLink: Bool
+    private let checksum: UInt32
     private var storedSize: Int
     private var size: Int
     private var headerStart: Int
 
-    init(from reader: inout ByteReader) throws(CheckpointProblem) {
+    init(from reader: inout ByteReader<ZipProblem>) throws(ZipProblem) {
         let start = reader.offset
         guard try reader.read(UInt32.self) == 0x0201_4B50 else {
             throw .malformed("the zip archive's directory lacks an entry", offset: start)
         }
+        let writer = try reader.read(UInt16.self) >> 8
+        _ = try reader.read(UInt16.self)
+        flags = try reader.read(UInt16.self)
+        switch try reader.read(UInt16.self) {
+        case 0: method = .stored
+        case 8: method = .deflated
+        case let number: method = .other(number)
+        }
         _ = try reader.read(UInt32.self)
-        let flags = try reader.read(UInt16.self)
-        let method = try reader.read(UInt16.self)
-        _ = try reader.read(8)
+        checksum = try reader.read(UInt32.self)
         storedSize = Int(try reader.read(UInt32.self))
         size = Int(try reader.read(UInt32.self))
         let pathLength = Int(try reader.read(UInt16.self))
         let extraLength = Int(try reader.read(UInt16.self))
         let commentLength = Int(try reader.read(UInt16.self))
-        _ = try reader.read(8)
+        _ = try reader.read(4)
+        // The upper half of the attributes is a Unix writer's file mode.
+        let mode = try reader.read(UInt32.self) >> 16
+        isLink = writer == 3 && mode & 0o170000 == 0o120000
         headerStart = Int(try reader.read(UInt32.self))
         path = try reader.readText(pathLength)
         let extraEnd = reader.offset + extraLength
@@ -111,22 +153,21 @@ private struct DirectoryEntry {
             _ = try reader.read(fieldEnd - reader.offset)
         }
         _ = try reader.read(extraEnd - reader.offset + commentLength)
-        let isEncrypted = flags & 1 != 0
-        guard method == 0, !isEncrypted, storedSize == size else {
-            throw .unsupported("the member \(path.debugDescription) of its zip archive is compressed or encrypted")
+        if method == .stored, storedSize != size {
+            throw .malformed("the member \(path.debugDescription) has two sizes", offset: start)
         }
     }
 
     /// Takes those values from a zip64 field that do not fit into 32 bits.
-    private mutating func widen(from reader: inout ByteReader) throws(CheckpointProblem) {
+    private mutating func widen(from reader: inout ByteReader<ZipProblem>) throws(ZipProblem) {
         if size == UInt32.max { size = try reader.readLength() }
         if storedSize == UInt32.max { storedSize = try reader.readLength() }
         if headerStart == UInt32.max { headerStart = try reader.readLength() }
     }
 
-    /// Where the member's bytes lie: after its own header, which has a path and padding of its own.
-    func locateBytes(in file: UnsafeRawBufferPointer) throws(CheckpointProblem) -> Range<Int> {
-        var reader = try ByteReader(file, from: headerStart)
+    /// The member, with the place of its bytes: after its own header, which has a path and padding of its own.
+    func member(in file: UnsafeRawBufferPointer) throws(ZipProblem) -> ZipArchive.Member {
+        var reader = try ByteReader<ZipProblem>(file, from: headerStart)
         guard try reader.read(UInt32.self) == 0x0403_4B50 else {
             throw .malformed("the member \(path.debugDescription) has no header", offset: headerStart)
         }
@@ -135,7 +176,9 @@ private struct DirectoryEntry {
         let extraLength = Int(try reader.read(UInt16.self))
         _ = try reader.read(pathLength + extraLength)
         let start = reader.offset
-        _ = try reader.read(size)
-        return start..<reader.offset
+        _ = try reader.read(storedSize)
+        return ZipArchive.Member(
+            path: path, method: method, isEncrypted: flags & 1 != 0, isLink: isLink,
+            storedBytes: start..<reader.offset, size: size, checksum: checksum)
     }
 }

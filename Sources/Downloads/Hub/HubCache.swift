@@ -1,0 +1,113 @@
+import Files
+import Foundation
+
+/// The files that a model needs here.
+enum ModelFiles {
+    static let configuration = "config.json"
+    static let vocabulary = "vocab.txt"
+    static let tokenizer = "tokenizer_config.json"
+    /// In the order of preference; one is enough.
+    static let weights = ["model.safetensors", "pytorch_model.bin"]
+
+    /// Those of a model's files that are needed.
+    ///
+    /// - Throws: `HubError.lacksFiles`.
+    static func needed(from list: Set<String>, of model: String) throws -> [String] {
+        for file in [configuration, vocabulary] where !list.contains(file) {
+            throw HubError.lacksFiles(model: model, files: file)
+        }
+        guard let weights = weights.first(where: list.contains) else {
+            throw HubError.lacksFiles(model: model, files: weights.joined(separator: " and no "))
+        }
+        return [configuration, vocabulary] + (list.contains(tokenizer) ? [tokenizer] : []) + [weights]
+    }
+}
+
+/// The cache of Python's `huggingface_hub`: a folder `models--OWNER--NAME` a model, with the contents in `blobs` by
+/// their ETags, a folder of links to them for each commit in `snapshots`, and in `refs` the commits of branches and tags.
+struct HubCache: Sendable {
+    let root: URL
+
+    /// A model's place in the cache.
+    struct Repository: Sendable {
+        let folder: URL
+        let locks: URL
+
+        func snapshot(_ commit: String) -> URL { folder.appendingPathComponent("snapshots/\(commit)") }
+        func blob(_ tag: String) -> URL { folder.appendingPathComponent("blobs/\(tag)") }
+        func reference(_ revision: String) -> URL { folder.appendingPathComponent("refs/\(revision)") }
+        func lock(_ tag: String) -> URL { locks.appendingPathComponent("\(tag).lock") }
+
+        /// The commit that a revision was when it was cached.
+        func commit(of revision: String) -> String? {
+            if HubCache.isCommit(revision) { return revision }
+            let text = try? String(contentsOf: reference(revision), encoding: .utf8)
+            return text?.trimmingCharacters(in: .whitespacesAndNewlines)
+        }
+
+        /// Whether a commit's file is there, with what it links to.
+        func has(_ file: String, in commit: String) -> Bool {
+            FileManager.default.fileExists(atPath: snapshot(commit).appendingPathComponent(file).path)
+        }
+
+        /// What a commit lacks of the files that a model can't do without.
+        func missing(in commit: String) -> [String] {
+            var missing = [ModelFiles.configuration, ModelFiles.vocabulary].filter { !has($0, in: commit) }
+            if !ModelFiles.weights.contains(where: { has($0, in: commit) }) { missing += [ModelFiles.weights[0]] }
+            return missing
+        }
+
+        /// Makes a commit's `file` a link to a content.
+        func link(_ file: String, in commit: String, to tag: String) throws {
+            let place = snapshot(commit).appendingPathComponent(file).path
+            let temporary = place + ".\(UInt64.random(in: 0 ... .max)).tmp"
+            guard symlink("../../blobs/\(tag)", temporary) == 0, rename(temporary, place) == 0 else {
+                let code = errno
+                unlink(temporary)
+                throw FileWriteError(path: place, reason: .system(code))
+            }
+        }
+
+        /// Notes which commit a revision is.
+        func note(_ commit: String, as revision: String) throws {
+            if revision == commit { return }
+            let url = reference(revision)
+            if (try? String(contentsOf: url, encoding: .utf8)) == commit { return }
+            try makeFolder(url.deletingLastPathComponent())
+            try writeAtomically(to: url) { try $0.write(commit) }
+        }
+    }
+
+    func repository(_ id: String) -> Repository {
+        let name = (["models"] + id.split(separator: "/").map(String.init)).joined(separator: "--")
+        return Repository(
+            folder: root.appendingPathComponent(name), locks: root.appendingPathComponent(".locks/\(name)"))
+    }
+
+    static func isCommit(_ text: String) -> Bool {
+        text.utf8.count == 40 && text.allSatisfy { $0.isASCII && $0.isHexDigit && !$0.isUppercase }
+    }
+
+    /// Whether an ETag can be the name of a file.
+    static func isTag(_ text: String) -> Bool {
+        (1...200).contains(text.utf8.count) && !text.hasPrefix(".")
+            && text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-_.:".contains($0)) }
+    }
+}
+
+/// Makes a folder and those above it.
+///
+/// - Throws: `FileWriteError`.
+func makeFolder(_ url: URL) throws {
+    if mkdir(url.path, 0o777) == 0 { return }
+    if errno == ENOENT, url.path != "/" {
+        try makeFolder(url.deletingLastPathComponent())
+        if mkdir(url.path, 0o777) == 0 { return }
+    }
+    let code = errno
+    var isFolder: ObjCBool = false
+    if code == EEXIST, FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder), isFolder.boolValue {
+        return
+    }
+    throw FileWriteError(path: url.path, reason: .system(code))
+}
