@@ -16,6 +16,7 @@ let package = Package(
     name: "camtl",
     products: [
         .executable(name: "camtl", targets: ["CamtlCommand"]),
+        .library(name: "Downloads", targets: ["Downloads"]),
         .library(name: "Torch", targets: ["Torch"]),
         .library(name: "Tokenization", targets: ["Tokenization"]),
         .library(name: "Tasks", targets: ["Tasks"]),
@@ -41,6 +42,7 @@ let package = Package(
             ]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "Files", dependencies: ["CZlib"], swiftSettings: swift),
+        .target(name: "Downloads", dependencies: ["Files"], swiftSettings: swift),
         .target(name: "Torch", dependencies: ["CTorch", "Files"], swiftSettings: swift),
         .target(name: "Tokenization", swiftSettings: swift),
         .target(name: "Tasks", dependencies: ["Files", "Tokenization"], swiftSettings: swift),
@@ -51,12 +53,16 @@ let package = Package(
         .executableTarget(
             name: "CamtlCommand",
             dependencies: [
-                "Training", "CAMTL", "Tasks", "Tokenization", "Torch",
+                "Training", "CAMTL", "Tasks", "Tokenization", "Torch", "Downloads",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swift),
-        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: swift),
+        .target(
+            name: "TestSupport", path: "Tests/TestSupport", exclude: ["faulty_server.py", "make_archives.py"],
+            swiftSettings: swift),
         .testTarget(name: "FilesTests", dependencies: ["Files", "TestSupport"], swiftSettings: swift),
+        .testTarget(
+            name: "DownloadsTests", dependencies: ["Downloads", "Files", "TestSupport"], swiftSettings: swift),
         .testTarget(
             name: "TorchTests", dependencies: ["Torch"], exclude: ["Checkpoints/Fixtures"], swiftSettings: swift),
         .testTarget(

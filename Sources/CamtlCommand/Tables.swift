@@ -1,3 +1,4 @@
+import Downloads
 import Foundation
 import Tasks
 import Training
@@ -31,6 +32,16 @@ enum Tables {
                 percent(usage.share), "\(all.map(\.updates).reduce(0, +))",
             ])
         return layOut(rows, rightAligned: [1, 2, 3, 4])
+    }
+
+    static func download(_ reports: [GLUEFileReport]) -> String {
+        var rows = [["set", "file", "examples", "GLUE's", ""]]
+        for report in reports {
+            let found = report.rows.map(String.init) ?? "–"
+            let remark = report.isComplete ? "" : report.rows == nil ? "missing" : "differs"
+            rows.append([report.set, report.file.path, found, "\(report.file.rows)", remark])
+        }
+        return layOut(rows, rightAligned: [2, 3])
     }
 
     private static func number(_ value: Double) -> String { value.isNaN ? "nan" : format(value, 4) }

@@ -44,12 +44,12 @@ extension GLUESet.File {
     /// - Throws: `SystemError` if it can't be read.
     func actualRows(in folder: URL) throws -> Int {
         try MappedFile(path: folder.appendingPathComponent(path).path).withBytes { bytes in
-            var lines = 0
+            var (rows, isHeader) = (0, hasHeader)
             bytes.forEachLine { line in
-                if line.isEmpty || line.columnCount < columns ?? 1 { return }
-                lines += 1
+                if !isHeader, !line.isEmpty, line.columnCount >= columns ?? 1 { rows += 1 }
+                isHeader = false
             }
-            return max(0, lines - (hasHeader ? 1 : 0))
+            return rows
         }
     }
 }

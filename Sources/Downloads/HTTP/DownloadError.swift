@@ -59,7 +59,7 @@ public struct DownloadError: Error, Equatable, CustomStringConvertible {
         case 404: "there is no such file"
         case 429: "too many requests"
         case 500...: "an error of its own"
-        default: HTTPURLResponse.localizedString(forStatusCode: status)
+        default: "no answer to what was asked"
         }
     }
 }

@@ -1,0 +1,230 @@
+import Files
+import Foundation
+import TestSupport
+import XCTest
+
+@testable import Downloads
+
+/// A file arrives whole and right, or there is an error, whatever the server and the network do.
+final class FileDownloadTests: DownloadTestCase {
+    private lazy var content = bytes(500_000)
+    private var place: URL { folder.appendingPathComponent("file.incomplete") }
+    private var url = URL(fileURLWithPath: "/")
+    private var server: LoopbackServer?
+
+    private func start(_ faults: LoopbackServer.Fault...) throws {
+        try serve(content, at: "web/file")
+        let server = try LoopbackServer(folder, faults: ["/web/file": faults])
+        url = try XCTUnwrap(URL(string: server.web + "/file"))
+        self.server = server
+    }
+
+    override func tearDownWithError() throws {
+        server = nil
+        try super.tearDownWithError()
+    }
+
+    private var client: HTTPClient {
+        var client = HTTPClient()
+        client.timeout = 2
+        client.attempts = 4
+        client.firstDelay = 0.01
+        return client
+    }
+
+    private func fetch(size: Int? = 500_000, checksum: Checksum? = nil, validator: String? = nil) throws {
+        let own = checksum ?? content.withUnsafeBytes { .sha256(SHA256($0).hexadecimal) }
+        let file = RemoteFile(name: "file", url: url, size: size, checksum: own, validator: validator)
+        try FileDownload(client: client) { self.events.list.append($0) }.fetch(file, to: place.path)
+        XCTAssertEqual(try Data(contentsOf: place), content)
+    }
+
+    private func ranges() throws -> [String?] {
+        try XCTUnwrap(server).requests().map { $0.headers["range"] }
+    }
+
+    func testAFileArrivesWithWhatIsToldOfIt() throws {
+        try start()
+        try fetch()
+        XCTAssertEqual(events.list.first, .started(file: "file", present: 0, size: 500_000))
+        XCTAssertEqual(events.list.last, .finished(file: "file", size: 500_000))
+        XCTAssertEqual(events.retries, [])
+        XCTAssertEqual(try XCTUnwrap(server).requests().map { $0.headers["accept-encoding"] }, ["identity"])
+    }
+
+    func testACutConnectionIsResumedWhereItBroke() throws {
+        try start(["cut": 100_000], ["cut": 150_000], ["cut": 0], ["drop": true], ["cut": 50_000], ["drop": true])
+        try fetch()
+        let ranges = try ranges()
+        XCTAssertEqual(ranges.count, 7)
+        XCTAssertNil(ranges[0])
+        let starts = ranges.dropFirst().map { $0.flatMap { Int($0.dropFirst("bytes=".count).dropLast()) } ?? -1 }
+        // What the system had not handed over when the connection broke is lost, and no more than that.
+        XCTAssert((1...100_000).contains(starts[0]), "\(starts)")
+        XCTAssert((starts[0] + 1...starts[0] + 150_000).contains(starts[1]), "\(starts)")
+        XCTAssertEqual(starts[1], starts[3])
+        XCTAssertEqual(events.retries.count, 6)
+    }
+
+    func testAServerThatIgnoresRangeSendsTheFileAnew() throws {
+        try start(["cut": 200_000], ["whole": true])
+        try fetch()
+        XCTAssertEqual(try ranges().count, 2)
+    }
+
+    func testAServerThatSendsAnotherPartIsNotBelieved() throws {
+        try start(["cut": 200_000], ["shift": 7])
+        try fetch()
+        XCTAssertEqual(events.retries.last, "the server sent another part of the file than it was asked for")
+    }
+
+    func testTooShortBodiesAreCompleted() throws {
+        try start(["short": 1000], ["claim": 5])
+        try fetch()
+        XCTAssert(events.retries.contains("the server sent 499000 of 500000 bytes"), "\(events.retries)")
+    }
+
+    func testTooLongBodiesAreRefused() throws {
+        try start(["long": 1])
+        assertFails("more than the 500000 bytes") { try fetch() }
+        XCTAssertEqual(try Data(contentsOf: place), Data())
+    }
+
+    func testTooLongClaimsAreRefusedAsSoonAsTheyShow() throws {
+        content = Data(count: 20_000_000)
+        try start()
+        assertFails("more than the 1000 bytes") { try fetch(size: 1000, checksum: .sha256("any")) }
+    }
+
+    func testDamagedBytesAreFetchedAgainAndThenRefused() throws {
+        try start(["garble": true])
+        try fetch()
+        XCTAssertEqual(events.retries, ["the bytes received are damaged"])
+        try FileManager.default.removeItem(at: place)
+        try start(["garble": true], ["garble": true])
+        assertFails("their hash is", "the server says", "Nothing of them was kept") { try fetch() }
+        XCTAssertFalse(FileManager.default.fileExists(atPath: place.path))
+    }
+
+    func testADamagedBeginningOfAnEarlierTryIsThrownAway() throws {
+        try start()
+        try Data(bytes(400_000).reversed()).write(to: place)
+        try fetch()
+        XCTAssertEqual(try ranges(), ["bytes=400000-", nil])
+    }
+
+    func testAGoodBeginningOfAnEarlierTryIsKept() throws {
+        try start()
+        try content.prefix(499_999).write(to: place)
+        try fetch()
+        XCTAssertEqual(try ranges(), ["bytes=499999-"])
+        // A file that is there needs no request at all; one that is too long is none of it.
+        try fetch()
+        XCTAssertEqual(try ranges().count, 1)
+        try (content + Data([1])).write(to: place)
+        try fetch()
+        XCTAssertEqual(try ranges(), ["bytes=499999-", nil])
+    }
+
+    func testAFileThatChangedSinceIsFetchedAnew() throws {
+        try start()
+        try Data(bytes(1000).reversed()).write(to: place)
+        try fetch(validator: "\"another version\"")
+        XCTAssertEqual(try XCTUnwrap(server).requests().map { $0.headers["if-range"] }, ["\"another version\""])
+        XCTAssertEqual(events.retries, [])
+    }
+
+    func testGitsHashIsChecked() throws {
+        // `git hash-object` of a file with this text gives this.
+        content = Data("hello\n".utf8)
+        try start()
+        try fetch(size: 6, checksum: .gitBlob("ce013625030ba8dba906f756967f9e9ca394464a"))
+        try FileManager.default.removeItem(at: place)
+        assertFails("their hash is ce013625030ba8dba906f756967f9e9ca394464a") {
+            try fetch(size: 6, checksum: .gitBlob("ce013625030ba8dba906f756967f9e9ca394464b"))
+        }
+    }
+
+    func testABusyServerIsAskedAgainWhenItSays() throws {
+        try start(["status": 429, "headers": ["Retry-After": "1"]], ["status": 503], ["status": 500])
+        let start = ContinuousClock.now
+        try fetch()
+        XCTAssertGreaterThan(ContinuousClock.now - start, .seconds(1))
+        XCTAssertEqual(events.retries, [429, 503, 500].map { "the server answered \($0)" })
+        XCTAssert(events.list.contains(.retrying(file: "file", reason: "the server answered 429", delay: 1)))
+    }
+
+    func testAServerThatAsksForTooMuchPatienceEndsTheDownload() throws {
+        try start(["status": 429, "headers": ["Retry-After": "86400"]])
+        assertFails("no more requests for 86400 seconds") { try fetch() }
+    }
+
+    func testADateToRetryAfterIsUnderstood() {
+        func delay(_ value: String) -> Double? {
+            HTTPResponse(status: 429, url: url, headers: ["retry-after": value]).retryDelay
+        }
+        XCTAssertEqual(delay("Wed, 21 Oct 2015 07:28:00 GMT"), 0)
+        XCTAssertGreaterThan(delay("Wed, 21 Oct 2099 07:28:00 GMT") ?? 0, 1e9)
+        XCTAssertEqual(delay("2.5"), 2.5)
+        for wrong in ["soon", "-1", "nan", ""] { XCTAssertNil(delay(wrong), wrong) }
+    }
+
+    func testErrorsThatStayEndTheDownload() throws {
+        try start(["status": 404], ["status": 403], ["status": 401])
+        assertFails("/web/file: the server answered 404 (there is no such file)") { try fetch() }
+        assertFails("the server answered 403 (forbidden)") { try fetch() }
+        assertFails("the server answered 401 (not authorised)") { try fetch() }
+        XCTAssertEqual(try ranges().count, 3)
+    }
+
+    func testErrorsThatMayPassEndTheDownloadAfterSomeTries() throws {
+        try start(["status": 502], ["status": 502], ["status": 502], ["status": 502])
+        assertFails("the server answered 502 (an error of its own)") { try fetch() }
+        XCTAssertEqual(try ranges().count, 4)
+        url = try XCTUnwrap(URL(string: "http://127.0.0.1:1/file"))
+        assertFails("http://127.0.0.1:1/file: ", "onnect", "what was received so far is kept") { try fetch() }
+    }
+
+    func testASilentServerIsLeftAndAskedAgain() throws {
+        try start(["stall": 20])
+        try fetch()
+        XCTAssertEqual(events.retries, ["the server was silent for too long"])
+    }
+
+    func testRedirectionsThatLeadNowhereAreErrors() throws {
+        try start(
+            ["redirect": "ftp://example.org/file"], ["redirect": "http:///x"],
+            ["redirect": "file:///etc/passwd"])
+        for _ in 0..<3 { assertFails("sends elsewhere, but to no address of the web") { try fetch() } }
+        server = try LoopbackServer(
+            folder, faults: ["/web/file": Array(repeating: ["redirect": "/web/file"], count: 20)])
+        url = try XCTUnwrap(URL(string: XCTUnwrap(server).web + "/file"))
+        assertFails("more than 10 times") { try fetch() }
+        let secure = try XCTUnwrap(URL(string: "https://example.org/a"))
+        assertFails("from https to http://example.org/b, which is not encrypted") {
+            _ = try HTTPClient.target("http://example.org/b?signature=secret", from: secure)
+        }
+        XCTAssertEqual(try HTTPClient.target("../b?c", from: secure).absoluteString, "https://example.org/b?c")
+    }
+
+    func testATokenGoesToItsOriginAndNowhereElse() throws {
+        try serve(bytes(10), at: "web/file")
+        let server = try LoopbackServer(
+            folder, faults: ["/web/file": [["redirect": "/web/next"]], "/web/next": [["redirect": "{other}/x"]]])
+        let url = try XCTUnwrap(URL(string: server.web + "/file"))
+        let request = HTTPRequest(url: url, credential: Credential(origin: url.origin, token: "secret"))
+        // The other host refuses whoever shows it a token.
+        XCTAssertEqual(try client.answer(to: request).status, 404)
+        XCTAssertEqual(
+            try server.requests().map { $0.headers["authorization"] }, ["Bearer secret", "Bearer secret", nil])
+    }
+
+    func testAFolderThatCannotBeWrittenIsSaid() throws {
+        try start()
+        try FileManager.default.createDirectory(at: place, withIntermediateDirectories: true)
+        assertFails(place.path, "not written") { try fetch() }
+        try FileManager.default.removeItem(at: place)
+        try FileManager.default.createSymbolicLink(atPath: place.path, withDestinationPath: "elsewhere")
+        assertFails(place.path, "not written") { try fetch() }
+    }
+}
