@@ -80,15 +80,15 @@ struct CamtlCommand: ParsableCommand {
         var problems = Problems()
         for group in groups { group.check(&problems) }
         checkCombinations(&problems)
-        let modelFolder = model.modelNameOrPath == nil ? nil : problems.catching(model.folder)
+        let location = model.modelNameOrPath == nil ? nil : problems.catching(model.location)
         try problems.throwIfAny()
-        guard let modelFolder, let dataDir = data.dataDir else {
+        guard let location, let dataDir = data.dataDir else {
             preconditionFailure("what is missing is a problem that has been thrown")
         }
         replaceDeprecated()
         if training.doTrain { try checkpoints.chooseLoggingDirectory() }
         var configuration = RunConfiguration(
-            modelFolder: modelFolder, dataDirectory: URL(fileURLWithPath: dataDir),
+            modelFolder: try location.folder(), dataDirectory: URL(fileURLWithPath: dataDir),
             cacheDirectory: try data.cacheDirectory())
         configuration.model.encoderType = model.resolvedEncoderType
         configuration.model.maxSequenceLength = model.maxSeqLength

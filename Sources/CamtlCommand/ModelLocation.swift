@@ -3,18 +3,35 @@ import Foundation
 
 /// Where a model lies that is given by a folder or a hub's name.
 enum ModelLocation {
-    /// A folder as it is, or a model of that name in the Hugging Face cache, into which it is downloaded if need be.
-    static func folder(named name: String) throws -> URL {
+    case folder(URL)
+    /// On the hub, from which it has to be downloaded.
+    case hub(ModelName, HubModels)
+
+    /// Looks for the model on this machine: a folder as it is, or the name's model in the Hugging Face cache.
+    init(named name: String) throws {
         var isFolder: ObjCBool = false
         if FileManager.default.fileExists(atPath: name, isDirectory: &isFolder) {
             guard isFolder.boolValue else { throw CommandError("\(name): this is a file; a model is a folder") }
-            return URL(fileURLWithPath: name)
+            self = .folder(URL(fileURLWithPath: name))
+            return
         }
-        guard let model = ModelName(name) else { throw unknown(name) }
+        guard let model = ModelName(name) else { throw ModelLocation.unknown(name) }
         let models = HubModels(try HubSettings(), report: DownloadRenderer().render)
-        if let cached = models.cachedFolder(for: model) { return cached }
-        guard model.isOnHub else { throw unknown(name) }
-        return try models.folder(for: model)
+        if let cached = models.cachedFolder(for: model) {
+            self = .folder(cached)
+        } else if model.isOnHub {
+            self = .hub(model, models)
+        } else {
+            throw ModelLocation.unknown(name)
+        }
+    }
+
+    /// The model's folder, into which it is downloaded if need be.
+    func folder() throws -> URL {
+        switch self {
+        case .folder(let folder): folder
+        case .hub(let name, let models): try models.folder(for: name)
+        }
     }
 
     private static func unknown(_ name: String) -> CommandError {

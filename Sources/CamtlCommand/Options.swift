@@ -58,11 +58,11 @@ struct ModelOptions: SettingsGroup {
 
     func freezing() throws -> FreezeRange? { try freezeEncoderLayers.map(FreezeRange.init(parsing:)) }
 
-    func folder() throws -> URL {
+    func location() throws -> ModelLocation {
         guard let name = modelNameOrPath else {
             throw CommandError("--model_name_or_path is missing: a model's folder or name")
         }
-        return try ModelLocation.folder(named: ModelOptions.variants[name]?.encoder ?? name)
+        return try ModelLocation(named: ModelOptions.variants[name]?.encoder ?? name)
     }
 }
 

@@ -30,7 +30,7 @@ struct Predict: ParsableCommand {
             throw CommandError(
                 "--per_device_eval_batch_size is \(batchSize); it has to be from 1 to \(Problems.highestCount)")
         }
-        let trained = try TrainedModel(folder: ModelLocation.folder(named: modelNameOrPath))
+        let trained = try TrainedModel(folder: ModelLocation(named: modelNameOrPath).folder())
         try Predictor(trained, batchSize: batchSize)
             .predict(URL(fileURLWithPath: input), to: URL(fileURLWithPath: output))
     }

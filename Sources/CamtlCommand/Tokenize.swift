@@ -36,7 +36,7 @@ struct Tokenize: ParsableCommand {
         if let length = maxSeqLength, length < 3 {
             throw CommandError("--max_seq_length is \(length); a sequence has at least 3 tokens")
         }
-        let tokenizer = try WordPieceTokenizer(folder: ModelLocation.folder(named: modelNameOrPath))
+        let tokenizer = try WordPieceTokenizer(folder: ModelLocation(named: modelNameOrPath).folder())
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         var number = 0

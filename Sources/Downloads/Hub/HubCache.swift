@@ -94,20 +94,3 @@ struct HubCache: Sendable {
             && text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-_.:".contains($0)) }
     }
 }
-
-/// Makes a folder and those above it.
-///
-/// - Throws: `FileWriteError`.
-func makeFolder(_ url: URL) throws {
-    if mkdir(url.path, 0o777) == 0 { return }
-    if errno == ENOENT, url.path != "/" {
-        try makeFolder(url.deletingLastPathComponent())
-        if mkdir(url.path, 0o777) == 0 { return }
-    }
-    let code = errno
-    var isFolder: ObjCBool = false
-    if code == EEXIST, FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder), isFolder.boolValue {
-        return
-    }
-    throw FileWriteError(path: url.path, reason: .system(code))
-}
