@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
-MODULES = ("Files", "Torch", "Tokenization", "Tasks", "CAMTL", "Training")
+MODULES = ("Files", "Downloads", "Torch", "Tokenization", "Tasks", "CAMTL", "Training")
 
 
 def tool(name: str) -> str:

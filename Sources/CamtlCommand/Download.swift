@@ -7,8 +7,8 @@ struct Download: ParsableCommand {
         commandName: "download",
         abstract: "Fetch GLUE's data and lay it out as training reads it.",
         discussion: """
-            The files come from GLUE's publishers. Files that are there are left as they are, and a download that broke \
-            off goes on where it was. Each corpus has terms of its own; see https://gluebenchmark.com.
+            The files come from GLUE's publishers. Files that are there are left as they are, and a download that \
+            broke off goes on where it was. Each corpus has terms of its own; see https://gluebenchmark.com.
             """)
 
     @Option(name: .customLong("data_dir"), help: "The folder to lay the data out in.")

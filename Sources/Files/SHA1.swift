@@ -11,6 +11,7 @@ public struct SHA1: Sendable, Equatable {
         }.joined()
     }
 
+    /// The hash of all of the bytes.
     public init(_ bytes: UnsafeRawBufferPointer) {
         var state: [UInt32] = [0x6745_2301, 0xEFCD_AB89, 0x98BA_DCFE, 0x1032_5476, 0xC3D2_E1F0]
         var schedule = [UInt32](repeating: 0, count: 80)

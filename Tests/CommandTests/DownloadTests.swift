@@ -105,6 +105,7 @@ final class DownloadTests: CommandTestCase {
         try assertRefuses(["download", "--data_dir", data.path, "--base_url", "here"], "\"here\" is no address")
         let outcome = try outcome(of: before + ["--tasks", "rte"])
         XCTAssertNotEqual(outcome.status, 0)
-        XCTAssert(outcome.messages.hasSuffix("RTE.zip: the server answered 404 (there is no such file).\n"), outcome.messages)
+        let message = "RTE.zip: the server answered 404 (there is no such file).\n"
+        XCTAssert(outcome.messages.hasSuffix(message), outcome.messages)
     }
 }

@@ -25,7 +25,9 @@ final class GLUEDownloadTests: DownloadTestCase {
         try serve(Data("# notes\n".utf8), at: "tree/MNLI/original/notes.txt")
         // A blank at the end goes, and a pair of the dev set is found wherever it stands.
         let header = "\u{FEFF}Quality\t#1 ID\t#2 ID\t#1 String\t#2 String\n"
-        let rows = (0..<12).map { "\($0 % 2)\t\($0)\t\($0 + 100)\tFirst “\($0)\"\tSecond \($0)\($0 == 3 ? " \u{A0}" : "")\n" }
+        let rows = (0..<12).map { row in
+            "\(row % 2)\t\(row)\t\(row + 100)\tFirst “\(row)\"\tSecond \(row)\(row == 3 ? " \u{A0}" : "")\n"
+        }
         try serve(Data((header + rows.joined()).utf8), at: "tree/MRPC/msr_paraphrase_train.txt")
         try serve(Data((header + rows[4...].joined()).utf8), at: "tree/MRPC/msr_paraphrase_test.txt")
         try serve(Data("7\t107\n3\t103\n3\t999\n".utf8), at: "tree/MRPC/dev_ids.tsv")
@@ -114,7 +116,8 @@ final class GLUEDownloadTests: DownloadTestCase {
         XCTAssertEqual(found["notes.txt"], Data("notes\n".utf8))
         XCTAssertEqual(found.count, 4)
         // A corpus that someone already has is not fetched again.
-        try serve(contents(of: tree)["MRPC/msr_paraphrase_train.txt"] ?? Data(), at: "glue data/MRPC/msr_paraphrase_train.txt")
+        let corpus = "MRPC/msr_paraphrase_train.txt"
+        try serve(XCTUnwrap(contents(of: tree)[corpus]), at: "glue data/" + corpus)
         _ = try run(server, ["mrpc"])
         XCTAssertFalse(try server.requests().contains { $0.path.hasSuffix("_train.txt") })
         XCTAssertEqual(try contents(of: data)["MRPC/train.tsv"], try contents(of: tree)["MRPC/train.tsv"])

@@ -41,7 +41,8 @@ final class HubModelsTests: DownloadTestCase {
             XCTAssert(FileManager.default.fileExists(atPath: lock.path), name)
         }
         XCTAssertEqual(names(in: repository.appendingPathComponent("blobs")).count, 4)
-        XCTAssertEqual(try server.requests().filter { $0.host == "other" }.map(\.path), ["/acme/tiny/model.safetensors"])
+        XCTAssertEqual(
+            try server.requests().filter { $0.host == "other" }.map(\.path), ["/acme/tiny/model.safetensors"])
     }
 
     func testWhatIsCachedIsTakenWithoutARequest() throws {
@@ -56,7 +57,8 @@ final class HubModelsTests: DownloadTestCase {
         try FileManager.default.removeItem(at: first.appendingPathComponent("vocab.txt").resolvingSymlinksInPath())
         XCTAssertEqual(try models(server.hub).folder(for: name("acme/tiny")), first)
         XCTAssertEqual(
-            try server.requests()[count...].map { $0.path.split(separator: "/").last }, ["main", "vocab.txt", "vocab.txt"])
+            try server.requests()[count...].map { $0.path.split(separator: "/").last },
+            ["main", "vocab.txt", "vocab.txt"])
     }
 
     func testOldModelsHavePyTorchsWeights() throws {

@@ -7,11 +7,11 @@ input ends. In FOLDER lie
 
     hub/OWNER/NAME/FILE    a model's files; those that end in .safetensors or .bin lie on the other host
     web/...                files as they are
-    settings.json          {"token": T: what the hub asks for; "moved": {OLD: NEW} names; "faults": {PATH: [fault, ...]}}
+    settings.json          {"token": what the hub asks for, "moved": {OLD: NEW} names, "faults": {PATH: [fault, ...]}}
     requests.jsonl         is written: a line a request
 
-Each request for a path (in which a commit is written COMMIT) takes the next of its faults, until there is none; a fault that has "method" waits for a request
-of that method:
+Each request for a path (in which a commit is written COMMIT) takes the next of its faults, until there is none; a
+fault that has "method" waits for a request of that method:
 
     {"status": 429, "headers": {...}}   answers with an error
     {"cut": N}           breaks off after N bytes of the body
@@ -84,7 +84,8 @@ class Handler(BaseHTTPRequestHandler):
         with LOCK:
             with open(os.path.join(FOLDER, "requests.jsonl"), "a", encoding="utf-8") as log:
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                line = {"host": "other" if is_other else "hub", "method": self.command, "path": path, "headers": headers}
+                host = "other" if is_other else "hub"
+                line = {"host": host, "method": self.command, "path": path, "headers": headers}
                 log.write(json.dumps(line) + "\n")
             waiting = FAULTS.get(re.sub("/[0-9a-f]{40}/", "/COMMIT/", path), [])
             fault = waiting.pop(0) if waiting and waiting[0].get("method", self.command) == self.command else {}

@@ -5,6 +5,7 @@ import Foundation
 public struct GLUEFileReport: Sendable, Equatable {
     /// The set's name.
     public let set: String
+    /// The file, as GLUE has it.
     public let file: GLUESet.File
     /// How many examples it has; nil if the file is missing.
     public let rows: Int?
@@ -25,6 +26,8 @@ public struct GLUEDownload {
 
     private var staging: URL { folder.appendingPathComponent(".camtl-download") }
 
+    /// A download that has yet to be run.
+    ///
     /// - Parameters:
     ///   - folder: The data folder; it need not exist.
     ///   - publishers: The address under which the files lie in the publishers' folders.
@@ -47,7 +50,6 @@ public struct GLUEDownload {
     public func run(_ sets: [GLUESet]) throws -> [GLUEFileReport] {
         let wanted = sets.filter { set in !set.files.allSatisfy { exists($0.path) } }
         if !wanted.isEmpty {
-            try makeFolder(staging)
             let lockFile = staging.appendingPathComponent("lock")
             let lock = try FileLock(lockFile) { report(.waiting(file: folder.path)) }
             try withExtendedLifetime(lock) {

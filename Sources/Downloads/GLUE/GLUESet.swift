@@ -6,6 +6,7 @@ public struct GLUESet: Sendable, Equatable {
         public let path: String
         /// How many examples the published file has.
         public let rows: Int
+        /// Whether its first line names the columns.
         let hasHeader: Bool
         /// The columns that a row needs to count, where the published file has damaged rows that no one counts.
         let columns: Int?
@@ -25,9 +26,11 @@ public struct GLUESet: Sendable, Equatable {
     public let name: String
     /// The name that GLUE's own download script has for it, such as `SST`.
     public let scriptName: String
+    /// Where it comes from.
     let source: Source
     /// Its folder in the data folder.
     let folder: String
+    /// The files that training, evaluation and prediction read.
     public let files: [File]
 
     init(
@@ -104,6 +107,7 @@ public struct GLUESet: Sendable, Equatable {
 
 /// What can be wrong with GLUE's data.
 public enum GLUEError: Error, Equatable, CustomStringConvertible {
+    /// GLUE has no set of that name.
     case unknownSet(String)
     /// An address that no file can lie under.
     case badAddress(String)

@@ -22,6 +22,7 @@ public struct DownloadError: Error, Equatable, CustomStringConvertible {
 
     /// What was asked for, without the query.
     public let url: String
+    /// Why there is no file.
     public let reason: Reason
 
     init(_ url: URL, _ reason: Reason) {

@@ -53,9 +53,10 @@ struct FileDownload {
     let client: HTTPClient
     let report: (DownloadEvent) -> Void
 
-    /// Fetches a file to `path`, where an earlier try may have left its beginning. On return it is there whole, with the
-    /// size and hash that the server gave. On an error what was received stays there for the next try, unless it is
-    /// wrong.
+    /// Fetches a file to `path`, where an earlier try may have left its beginning.
+    ///
+    /// On return it is there whole, with the size and hash that the server gave. On an error what was received stays
+    /// there for the next try, unless it is wrong.
     ///
     /// - Throws: ``DownloadError``; `FileWriteError`.
     func fetch(_ file: RemoteFile, to path: String) throws {

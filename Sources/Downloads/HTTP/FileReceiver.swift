@@ -79,7 +79,8 @@ final class FileReceiver: BodyReceiver, @unchecked Sendable {
         var written = 0
         while written < data.count {
             let result = data.withUnsafeBytes { bytes in
-                pwrite(descriptor, bytes.baseAddress.map { $0 + written }, bytes.count - written, off_t(start + written))
+                let rest = UnsafeRawBufferPointer(rebasing: bytes[written...])
+                return pwrite(descriptor, rest.baseAddress, rest.count, off_t(start + written))
             }
             if result < 0, errno == EINTR { continue }
             guard result > 0 else { throw FileWriteError(path: path, reason: .system(errno)) }

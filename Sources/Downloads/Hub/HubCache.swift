@@ -24,7 +24,8 @@ enum ModelFiles {
 }
 
 /// The cache of Python's `huggingface_hub`: a folder `models--OWNER--NAME` a model, with the contents in `blobs` by
-/// their ETags, a folder of links to them for each commit in `snapshots`, and in `refs` the commits of branches and tags.
+/// their ETags, a folder of links to them for each commit in `snapshots`, and in `refs` the commits of branches and
+/// tags.
 struct HubCache: Sendable {
     let root: URL
 

@@ -7,6 +7,8 @@ public struct HubModels {
     private let client: HTTPClient
     private let report: (DownloadEvent) -> Void
 
+    /// Models of the hub and the cache that the settings give.
+    ///
     /// - Parameter report: is told what goes on, on the caller's thread.
     public init(_ settings: HubSettings, report: @escaping (DownloadEvent) -> Void) {
         self.settings = settings
@@ -16,8 +18,8 @@ public struct HubModels {
 
     /// A folder with the model's files.
     ///
-    /// What the cache has is taken without a look at the hub; a branch stays at the commit that was cached. Otherwise the
-    /// files that are needed are fetched: `config.json`, `vocab.txt`, `tokenizer_config.json` if there is one, and
+    /// What the cache has is taken without a look at the hub; a branch stays at the commit that was cached. Otherwise
+    /// the files that are needed are fetched: `config.json`, `vocab.txt`, `tokenizer_config.json` if there is one, and
     /// `model.safetensors` or else `pytorch_model.bin`.
     ///
     /// - Throws: ``HubError``; ``DownloadError``; `FileWriteError`.
@@ -68,7 +70,6 @@ public struct HubModels {
         let (remote, tag) = try describe(file, of: name, commit)
         let blob = repository.blob(tag)
         try makeFolder(blob.deletingLastPathComponent())
-        try makeFolder(repository.locks)
         let lock = try FileLock(repository.lock(tag)) { report(.waiting(file: file)) }
         try withExtendedLifetime(lock) {
             if !FileManager.default.fileExists(atPath: blob.path) {

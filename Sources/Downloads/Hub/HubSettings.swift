@@ -13,6 +13,8 @@ public struct HubSettings: Sendable {
     /// How many seconds a server may be silent: `HF_HUB_DOWNLOAD_TIMEOUT`.
     public var timeout: Double
 
+    /// Reads an environment, and the token's file.
+    ///
     /// - Throws: ``HubError/badVariable(name:value:reason:)``.
     public init(environment: [String: String] = ProcessInfo.processInfo.environment) throws {
         let variables = Variables(environment)

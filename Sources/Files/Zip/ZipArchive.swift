@@ -19,7 +19,9 @@ public struct ZipArchive: Sendable {
 
         /// The path as the archive gives it, with `/` between its parts: not to be trusted.
         public let path: String
+        /// How its bytes are stored.
         public let method: Method
+        /// Whether its bytes are of no use without a password.
         public let isEncrypted: Bool
         /// Whether it is a symbolic link, whose content is the path it leads to.
         public let isLink: Bool
@@ -30,6 +32,7 @@ public struct ZipArchive: Sendable {
         /// The CRC-32 of the content.
         public let checksum: UInt32
 
+        /// Whether it is a folder, which has no content.
         public var isFolder: Bool { path.hasSuffix("/") }
     }
 

@@ -9,6 +9,7 @@ public struct ZipLimits: Sendable {
     /// The most members.
     public var memberCount: Int
 
+    /// Limits that the archives of large text corpora keep.
     public init(totalSize: Int = 8 << 30, ratio: Int = 200, memberCount: Int = 10_000) {
         self.totalSize = totalSize
         self.ratio = ratio
@@ -29,7 +30,8 @@ extension ZipArchive {
         for member in members {
             try Self.check(pathOf: member)
             if member.isLink {
-                throw .unsupported("its member \(member.path.debugDescription) is a symbolic link; nothing was unpacked")
+                throw .unsupported(
+                    "its member \(member.path.debugDescription) is a symbolic link; nothing was unpacked")
             }
             let isBomb = member.size > 1 << 20 && member.size / limits.ratio > member.storedBytes.count
             let (sum, overflow) = total.addingReportingOverflow(member.size)
@@ -55,7 +57,8 @@ extension ZipArchive {
         let hasOddity = path.unicodeScalars.contains { $0.value < 0x20 || $0.value == 0x7F || $0 == "\\" || $0 == ":" }
         guard isPlain, !hasOddity else {
             throw .unsupported(
-                "its member \(member.path.debugDescription) has a path that could leave the folder; nothing was unpacked")
+                "its member \(member.path.debugDescription) has a path that could leave the folder; "
+                    + "nothing was unpacked")
         }
     }
 }

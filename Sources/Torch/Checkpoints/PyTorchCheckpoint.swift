@@ -32,7 +32,8 @@ enum PyTorchCheckpoint {
         let archive: ZipArchive
         do { archive = try ZipArchive(file) } catch { throw CheckpointProblem(error) }
         for member in archive.members where member.method != .stored || member.isEncrypted {
-            throw .unsupported("the member \(member.path.debugDescription) of its zip archive is compressed or encrypted")
+            throw .unsupported(
+                "the member \(member.path.debugDescription) of its zip archive is compressed or encrypted")
         }
         return archive
     }

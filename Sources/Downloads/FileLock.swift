@@ -8,12 +8,21 @@ final class FileLock {
 
     /// Waits until no other process has the lock.
     ///
-    /// - Parameter waiting: is called once if there is something to wait for.
+    /// - Parameters:
+    ///   - url: The lock's file, which is made if need be, with its folder.
+    ///   - waiting: Is called once if there is something to wait for.
     /// - Throws: `FileWriteError`.
     init(_ url: URL, waiting: () -> Void) throws {
         var hasTold = false
+        var absences = 0
         while true {
+            // Its last owner may have removed it.
+            try makeFolder(url.deletingLastPathComponent())
             let descriptor = open(url.path, O_RDWR | O_CREAT | O_CLOEXEC, 0o664)
+            if descriptor < 0, errno == ENOENT, absences < 100 {
+                absences += 1
+                continue
+            }
             guard descriptor >= 0 else { throw FileWriteError(path: url.path, reason: .system(errno)) }
             while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
                 guard errno == EWOULDBLOCK || errno == EINTR else {
