@@ -186,6 +186,23 @@ final class SubmissionTests: CommandTestCase {
         XCTAssertNil(try XCTUnwrap(entry)["untrained_tasks"])
     }
 
+    func testATrainingThatComesToNoTaskWithATestSetPredictsNothing() throws {
+        try TinyGLUE.write(["rte", "sts-b"], to: data)
+        let missing = data.appendingPathComponent("RTE/test.tsv")
+        try FileManager.default.removeItem(at: missing)
+        let outcome = try outcome(
+            of: arguments(
+                tasks: ["rte", "sts-b"], "--do_train", "--sampling", "sequential", "--max_steps", "1", "--do_predict"))
+        XCTAssertNotEqual(outcome.status, 0)
+        XCTAssertFalse(outcome.wasKilled)
+        XCTAssert(
+            outcome.messages.contains("Error: there is nothing to predict: \(missing.path): there is no such file"),
+            outcome.messages)
+        XCTAssert(outcome.messages.hasSuffix("sts-b is not trained, its decoder is at its random start\n"))
+        XCTAssertTrue(try names(in: output).contains("model.safetensors"), "what was trained is kept")
+        XCTAssertFalse(FileManager.default.fileExists(atPath: archive.path))
+    }
+
     func testAMissingTestFileIsNamed() throws {
         try TinyGLUE.write(["rte", "mnli"], to: data)
         let missing = data.appendingPathComponent("MNLI/test_mismatched.tsv")

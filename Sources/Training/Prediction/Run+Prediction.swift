@@ -14,12 +14,7 @@ extension Run {
     /// Refuses a run that would find nothing to predict, or nowhere to write it, after all else is done.
     func checkPrediction(_ trained: TrainedModel, _ tasks: [TaskData]) throws {
         guard configuration.predicts else { return }
-        if tasks.allSatisfy(\.test.isEmpty) {
-            let reasons = absences(trained, tasks).sorted { $0.key < $1.key }.map(\.value.description)
-            var distinct: [String] = []
-            for reason in reasons where !distinct.contains(reason) { distinct.append(reason) }
-            throw RunError.nothingToPredict(reasons: distinct)
-        }
+        if tasks.allSatisfy(\.test.isEmpty) { throw nothingToPredict(absences(trained, tasks)) }
         guard let output = configuration.outputDirectory else { return }
         let folder = Submission.folder(in: output)
         var isFolder: ObjCBool = true
@@ -31,6 +26,8 @@ extension Run {
     }
 
     /// Predicts the test sets and writes the submission.
+    ///
+    /// - Throws: `RunError.nothingToPredict`; `PredictionError.notFinite`; the errors of writing files.
     func predict(_ trained: TrainedModel, _ tasks: [TaskData], output: URL) throws {
         let absences = absences(trained, tasks)
         let predicted = tasks.map { task in
@@ -38,6 +35,8 @@ extension Run {
             task.test.removeAll { absences[$0.name] != nil }
             return task
         }
+        // Training may have come to none of the tasks whose test sets are there.
+        if predicted.allSatisfy(\.test.isEmpty) { throw nothingToPredict(absences) }
         let predictions = try Evaluator(
             model: trained.model, batchSize: configuration.training.evaluationBatchSize
         ).predict(predicted)
@@ -45,6 +44,14 @@ extension Run {
         try makeFolder(output)
         try submission.write(to: output, withProbabilities: configuration.predictsProbabilities)
         try report(.predicted(submission, output: output))
+    }
+
+    private func nothingToPredict(_ absences: [String: Submission.Absence]) -> RunError {
+        var reasons: [String] = []
+        for (_, absence) in absences.sorted(by: { $0.key < $1.key }) where !reasons.contains(absence.description) {
+            reasons.append(absence.description)
+        }
+        return .nothingToPredict(reasons: reasons)
     }
 
     /// Why sets of the run's tasks are not predicted, by the sets' names.
