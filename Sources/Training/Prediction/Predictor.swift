@@ -113,8 +113,8 @@ public struct Predictor {
 
     /// Predicts rows, in their order.
     ///
-    /// - Throws: `PredictionError.badInput` for a row that is of none of the model's tasks, or has ids that it can't take;
-    ///   `TorchError`.
+    /// - Throws: `PredictionError.badInput` for a row that is of none of the model's trained tasks, has not the texts
+    ///   of its task, or ids that the model can't take; `TorchError`.
     public func predict(_ rows: [PredictionInput]) throws -> [Prediction] {
         try predict(
             rows.enumerated().map { index, row in
