@@ -32,8 +32,11 @@ def parse_arguments():
     parser.add_argument("--kills", type=int, default=3, help="the most kills of a run")
     parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--seed", type=int, default=1, help="what the moments are drawn with")
-    parser.add_argument("flags", nargs="*", help="flags of the program, after --")
-    return parser.parse_args()
+    words = sys.argv[1:]
+    end = words.index("--") if "--" in words else len(words)
+    arguments = parser.parse_args(words[:end])
+    arguments.flags = words[end + 1:]
+    return arguments
 
 
 class Runs:

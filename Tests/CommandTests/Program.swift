@@ -83,6 +83,21 @@ final class RunningProgram {
         if process.isRunning { kill(process.processIdentifier, SIGKILL) }
     }
 
+    /// What it has said so far on standard error.
+    func messagesSoFar() throws -> String { String(decoding: try Data(contentsOf: messages), as: UTF8.self) }
+
+    var isRunning: Bool { process.isRunning }
+
+    func send(_ signal: Int32) { kill(process.processIdentifier, signal) }
+
+    /// Waits until it has said `text`, for a minute at most, or has ended.
+    func wait(for text: String) throws {
+        for _ in 0..<6000 where process.isRunning {
+            if try messagesSoFar().contains(text) { return }
+            usleep(10_000)
+        }
+    }
+
     /// Waits for its end.
     func finish(within seconds: Double = 120) throws -> Outcome {
         guard exited.wait(timeout: .now() + seconds) == .success else {
