@@ -185,6 +185,20 @@ final class FileDownloadTests: DownloadTestCase {
         assertFails("http://127.0.0.1:1/file: ", "onnect", "what was received so far is kept") { try fetch() }
     }
 
+    /// The words are curl's, for a server with a certificate that it made itself.
+    func testAServerThatCannotBeTrustedIsNotAskedAgain() throws {
+        let url = try XCTUnwrap(URL(string: "https://127.0.0.1/file"))
+        var tries = 0
+        assertFails("doesn't prove that it is the one (SSL certificate problem: self-signed", "ca-certificates") {
+            try client.retrying("file", url: url, report: { self.events.list.append($0) }) {
+                tries += 1
+                throw BrokenExchange(reason: "SSL certificate problem: self-signed certificate")
+            }
+        }
+        XCTAssertEqual(tries, 1)
+        XCTAssertEqual(events.list, [])
+    }
+
     func testASilentServerIsLeftAndAskedAgain() throws {
         try start(["stall": 20])
         try fetch()

@@ -6,6 +6,8 @@ public struct DownloadError: Error, Equatable, CustomStringConvertible {
     public enum Reason: Equatable, Sendable {
         /// There was no answer, or it broke off, as often as it was tried; what the last try said.
         case unreachable(String)
+        /// The server's certificate is not one to trust; what the system says of it.
+        case untrusted(String)
         /// The server answered with an error, and `message` if it gave one.
         case status(Int, message: String?)
         /// The server asks to wait longer than anyone would.
@@ -36,6 +38,9 @@ public struct DownloadError: Error, Equatable, CustomStringConvertible {
         switch reason {
         case .unreachable(let what):
             "\(what). Check the connection, and try again: what was received so far is kept."
+        case .untrusted(let what):
+            "the server doesn't prove that it is the one (\(what)). Check the address, the clock, and that the system "
+                + "has its list of certificates (on Debian the package ca-certificates)."
         case .status(let status, let message):
             "the server answered \(status)\(message.map { ": " + $0 } ?? " (\(Self.meaning(of: status)))")."
         case .asksToWait(let seconds):

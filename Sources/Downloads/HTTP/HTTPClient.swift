@@ -95,6 +95,7 @@ struct HTTPClient: Sendable {
             do {
                 return try body()
             } catch let error as BrokenExchange {
+                if error.isUntrusted { throw DownloadError(url, .untrusted(error.reason)) }
                 reason = error.reason
                 final = DownloadError(url, .unreachable(reason))
             } catch let error as StatusFailure {

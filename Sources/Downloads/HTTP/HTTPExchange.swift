@@ -28,6 +28,10 @@ protocol BodyReceiver: AnyObject, Sendable {
 /// A try that got no whole answer; another may.
 struct BrokenExchange: Error {
     let reason: String
+
+    /// Whether it broke on the server's certificate, which won't be another one in a second. URLSession gives no code
+    /// of its own for that on Linux, only curl's words.
+    var isUntrusted: Bool { reason.contains("certificate") }
 }
 
 /// One request and its answer. It follows no redirection, keeps no cookie and no cache, and holds little of the body in
