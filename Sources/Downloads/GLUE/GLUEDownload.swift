@@ -31,7 +31,7 @@ public struct GLUEDownload {
     /// - Parameters:
     ///   - folder: The data folder; it need not exist.
     ///   - publishers: The address under which the files lie in the publishers' folders.
-    ///   - report: is told what goes on, on the caller's thread.
+    ///   - report: Is told what goes on, on the caller's thread.
     /// - Throws: ``GLUEError/badAddress(_:)``.
     public init(
         to folder: URL, from publishers: String = GLUESet.publishers, report: @escaping (DownloadEvent) -> Void

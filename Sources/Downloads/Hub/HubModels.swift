@@ -9,7 +9,9 @@ public struct HubModels {
 
     /// Models of the hub and the cache that the settings give.
     ///
-    /// - Parameter report: is told what goes on, on the caller's thread.
+    /// - Parameters:
+    ///   - settings: Where the hub and the cache are.
+    ///   - report: Is told what goes on, on the caller's thread.
     public init(_ settings: HubSettings, report: @escaping (DownloadEvent) -> Void) {
         self.settings = settings
         self.report = report
