@@ -110,6 +110,7 @@ public final class Trainer {
                 try saveIfDue(checkpoints)
                 if isFinished { break }
             }
+            if isFinished { break }
             progress.epoch += 1
             progress.batch = 0
         }
