@@ -26,6 +26,10 @@ extension TrainingSettings {
         ]
         // The candidates are scored in batches of this size, and a sum's last bit depends on its batch.
         if sampling.picksCandidates { identity["per_device_eval_batch_size"] = "\(evaluationBatchSize)" }
+        // In the original an evaluation turns dropout off for the scoring after it.
+        if sampling.picksCandidates, reproducesOriginal {
+            identity["evaluation"] = evaluationSteps.map { "every \($0) steps" } ?? "-"
+        }
         for task in tasks {
             identity["data of \(task.definition.name)"] = task.train.map { String($0.identity.prefix(16)) } ?? "-"
         }
