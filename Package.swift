@@ -2,13 +2,35 @@
 import Foundation
 import PackageDescription
 
-// libtorch is a binary library that `make setup` fetches; the manifest only needs to know where it lies.
+// libtorch is a binary library that `make setup` fetches; the manifest only needs to know where it lies. A package that
+// depends on a version of this one may not be given such flags as tell the compiler so: its libtorch is found by
+// pkg-config, under the name camtl-libtorch, in one of the folders of PKG_CONFIG_PATH.
+let folders = (Context.environment["PKG_CONFIG_PATH"] ?? "").split(separator: ":")
+let usesPkgConfig = folders.contains { FileManager.default.fileExists(atPath: $0 + "/camtl-libtorch.pc") }
 let libtorch = Context.environment["LIBTORCH_DIR"] ?? Context.packageDirectory + "/.libtorch"
-guard FileManager.default.fileExists(atPath: libtorch + "/include/torch/csrc/api/include/torch/torch.h") else {
+guard usesPkgConfig
+    || FileManager.default.fileExists(atPath: libtorch + "/include/torch/csrc/api/include/torch/torch.h")
+else {
     FileHandle.standardError.write(
-        Data("camtl: no libtorch in \(libtorch); run `make setup`, or set LIBTORCH_DIR to an unpacked one.\n".utf8))
+        Data(
+            """
+            camtl: no libtorch in \(libtorch), and no camtl-libtorch.pc in PKG_CONFIG_PATH; run `make setup`, or set \
+            LIBTORCH_DIR to an unpacked one.
+
+            """.utf8))
     exit(1)
 }
+let headers: [CXXSetting] =
+    usesPkgConfig
+    ? []
+    : [
+        .unsafeFlags([
+            "-isystem", libtorch + "/include", "-isystem", libtorch + "/include/torch/csrc/api/include",
+        ])
+    ]
+let libraries: [LinkerSetting] =
+    usesPkgConfig
+    ? [] : [.unsafeFlags(["-L" + libtorch + "/lib", "-Xlinker", "-rpath", "-Xlinker", libtorch + "/lib"])]
 
 let swift: [SwiftSetting] = [.enableUpcomingFeature("ExistentialAny")]
 
@@ -28,18 +50,9 @@ let package = Package(
     ],
     targets: [
         .target(
-            name: "CTorch",
-            cxxSettings: [
-                .unsafeFlags([
-                    "-isystem", libtorch + "/include",
-                    "-isystem", libtorch + "/include/torch/csrc/api/include",
-                    "-ffp-contract=off",
-                ])
-            ],
-            linkerSettings: [
-                .unsafeFlags(["-L" + libtorch + "/lib", "-Xlinker", "-rpath", "-Xlinker", libtorch + "/lib"]),
-                .linkedLibrary("torch_cpu"), .linkedLibrary("c10"),
-            ]),
+            name: "CTorch", dependencies: ["CLibtorch"], cxxSettings: headers,
+            linkerSettings: libraries + [.linkedLibrary("torch_cpu"), .linkedLibrary("c10")]),
+        .systemLibrary(name: "CLibtorch", pkgConfig: usesPkgConfig ? "camtl-libtorch" : nil),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "Files", dependencies: ["CZlib"], swiftSettings: swift),
         .target(name: "Downloads", dependencies: ["Files"], swiftSettings: swift),

@@ -2,8 +2,9 @@
 """Sets up what building and running camtl needs, with nothing but Python's standard library.
 
 Checks the prerequisites, fetches a pinned libtorch and a small pretrained encoder into a cache that later runs and
-other clones share, and links both into the project as .libtorch and .pretrained/minilm. Once the cache is filled it
-needs no network. A problem is one sentence on standard error and exit status 1.
+other clones share, and links both into the project as .libtorch and .pretrained/minilm. The cache's folder pkgconfig
+says where libtorch lies, for packages that depend on a version of camtl. Once the cache is filled it needs no network.
+A problem is one sentence on standard error and exit status 1.
 
 Environment:
     CAMTL_CACHE_DIR  the cache; by default camtl in $XDG_CACHE_HOME or ~/.cache
@@ -382,6 +383,21 @@ def link(name: Path, target: Path) -> None:
     temporary.replace(name)
 
 
+def describe(libtorch: Path, folder: Path) -> None:
+    """Writes `camtl-libtorch.pc`, by which a package that depends on a version of camtl finds libtorch."""
+    place = str(libtorch.resolve()).replace("\\", "\\\\").replace(" ", "\\ ")
+    text = (
+        f"libdir={place}/lib\nName: camtl-libtorch\nDescription: libtorch, as camtl uses it\nVersion: {TORCH}\n"
+        f"Cflags: -I{place}/include -I{place}/include/torch/csrc/api/include\nLibs: -L${{libdir}}\n")
+    file = folder / "camtl-libtorch.pc"
+    folder.mkdir(parents=True, exist_ok=True)
+    if file.exists() and file.read_text() == text:
+        return
+    temporary = file.with_name(f"{file.name}.{os.getpid()}")
+    temporary.write_text(text)
+    temporary.replace(file)
+
+
 def set_up() -> None:
     machine = check_platform()
     check_toolchain()
@@ -393,6 +409,7 @@ def set_up() -> None:
         link(PROJECT / ".libtorch", provide(libtorch_artifact(machine), cache))
     elif not Path(own, "include/torch/csrc/api/include/torch/torch.h").exists():
         raise SetupError(f"LIBTORCH_DIR={own} has no include/ and lib/ of a libtorch: correct it or unset it.")
+    describe(Path(own) if own else PROJECT / ".libtorch", cache / "pkgconfig")
     link(PROJECT / ".pretrained/minilm", provide(MINILM, cache))
 
 

@@ -272,6 +272,22 @@ class LinkTests(SetupTestCase):
             setup.link(target, self.folder)
 
 
+class PkgConfigTests(SetupTestCase):
+    def test_it_says_where_libtorch_lies_even_with_a_space_in_its_path(self):
+        libtorch = self.folder / "a folder"
+        libtorch.mkdir()
+        link = self.folder / "link"
+        link.symlink_to(libtorch)
+        for _ in range(2):
+            setup.describe(link, self.cache / "pkgconfig")
+        self.assertEqual(self.files(self.cache), ["pkgconfig/camtl-libtorch.pc"])
+        place = str(libtorch.resolve()).replace(" ", "\\ ")
+        lines = (self.cache / "pkgconfig/camtl-libtorch.pc").read_text().splitlines()
+        self.assertIn(f"Cflags: -I{place}/include -I{place}/include/torch/csrc/api/include", lines)
+        self.assertIn(f"libdir={place}/lib", lines)
+        self.assertIn("Libs: -L${libdir}", lines)
+
+
 class CacheFolderTests(SetupTestCase):
     def test_the_cache_lies_where_the_environment_says(self):
         cases = [

@@ -1,13 +1,13 @@
 // Dropout whose mask is a function of a counter: parallel, the same at any number of threads, and not kept for the
 // backward pass, which makes it anew.
 
+#include "Support.h"
+
 #include <atomic>
 
 #include <ATen/Dispatch.h>
 #include <ATen/Parallel.h>
 #include <torch/torch.h>
-
-#include "Support.h"
 
 using namespace ctorch;
 

@@ -1,10 +1,10 @@
 // Arithmetic, neural network functions and optimisation steps.
 
+#include "Support.h"
+
 #include <cmath>
 
 #include <torch/torch.h>
-
-#include "Support.h"
 
 using namespace ctorch;
 

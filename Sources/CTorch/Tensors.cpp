@@ -1,13 +1,13 @@
 // Creation, access, automatic differentiation and shape.
 
+#include "Support.h"
+
 #include <cstring>
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Parallel.h>
 #include <torch/torch.h>
 #include <torch/version.h>
-
-#include "Support.h"
 
 using namespace ctorch;
 
