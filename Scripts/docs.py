@@ -29,10 +29,12 @@ def tool(name: str) -> str:
     return str(path)
 
 
-def run(*command: str) -> None:
+def run(*command: str) -> bool:
+    """Runs a tool, and shows what it says if it fails."""
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
     if done.returncode != 0:
-        sys.exit(f"{done.stdout}camtl: {Path(command[0]).name} failed for the documentation.")
+        print(f"{done.stdout}camtl: {Path(command[0]).name} failed for the documentation.", file=sys.stderr)
+    return done.returncode == 0
 
 
 def target() -> str:
@@ -41,30 +43,37 @@ def target() -> str:
     return json.loads(done.stdout)["target"]["triple"]
 
 
-def build(built: Path, output: Path) -> None:
+def convert(module: str, triple: str, built: Path, scratch: Path, archive: Path) -> bool:
+    symbols = scratch / module
+    symbols.mkdir()
+    return run(
+        tool("swift-symbolgraph-extract"), "-module-name", module, "-target", triple, "-sdk", "/",
+        "-I", str(built / "Modules"), "-Xcc", f"-fmodule-map-file={built}/CTorch.build/module.modulemap",
+        "-Xcc", f"-fmodule-map-file={PROJECT}/Sources/CZlib/module.modulemap",
+        "-minimum-access-level", "public", "-skip-synthesized-members", "-output-dir", str(symbols)
+    ) and run(
+        tool("docc"), "convert", str(PROJECT / f"Sources/{module}/{module}.docc"),
+        "--additional-symbol-graph-dir", str(symbols), "--output-path", str(archive),
+        "--fallback-display-name", module, "--fallback-bundle-identifier", f"camtl.{module}", "--warnings-as-errors")
+
+
+def build(built: Path, output: Path) -> bool:
+    """Builds every module's archive, so that all that is wrong is shown at once, and puts them together."""
     triple = target()
     shutil.rmtree(output, ignore_errors=True)
-    with tempfile.TemporaryDirectory() as scratch:
-        archives = []
-        for module in MODULES:
-            symbols = Path(scratch, module)
-            symbols.mkdir()
-            run(tool("swift-symbolgraph-extract"), "-module-name", module, "-target", triple, "-sdk", "/",
-                "-I", str(built / "Modules"), "-Xcc", f"-fmodule-map-file={built}/CTorch.build/module.modulemap",
-                "-Xcc", f"-fmodule-map-file={PROJECT}/Sources/CZlib/module.modulemap",
-                "-minimum-access-level", "public", "-skip-synthesized-members", "-output-dir", str(symbols))
-            archive = Path(scratch, f"{module}.doccarchive")
-            run(tool("docc"), "convert", str(PROJECT / f"Sources/{module}/{module}.docc"),
-                "--additional-symbol-graph-dir", str(symbols), "--output-path", str(archive),
-                "--fallback-display-name", module, "--fallback-bundle-identifier", f"camtl.{module}",
-                "--warnings-as-errors")
-            archives.append(str(archive))
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
+        archives = [scratch / f"{module}.doccarchive" for module in MODULES]
+        done = [convert(module, triple, built, scratch, archive) for module, archive in zip(MODULES, archives)]
         output.parent.mkdir(parents=True, exist_ok=True)
-        run(tool("docc"), "merge", *archives, "--output-path", str(output), "--synthesized-landing-page-name", "camtl")
+        return all(done) and run(
+            tool("docc"), "merge", *map(str, archives), "--output-path", str(output),
+            "--synthesized-landing-page-name", "camtl")
 
 
 if __name__ == "__main__":
     if len(sys.argv) != 3:
         sys.exit(__doc__)
-    build(Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve())
+    if not build(Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()):
+        sys.exit(1)
     print(f"the documentation is in {sys.argv[2]}")

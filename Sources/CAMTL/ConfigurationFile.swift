@@ -101,7 +101,10 @@ public struct ConfigurationFile: Sendable {
 
     /// Writes `config.json` for a model made from this one: the encoder's own fields, and `camtl`.
     ///
-    /// - Parameter untrained: the names of the tasks whose decoders are at their random start.
+    /// - Parameters:
+    ///   - configuration: the model's.
+    ///   - untrained: the names of the tasks whose decoders are at their random start.
+    ///   - folder: where the file goes.
     public func write(_ configuration: ModelConfiguration, untrained: [String] = [], to folder: URL) throws {
         var fields = (try? JSONSerialization.jsonObject(with: source)) as? [String: Any] ?? [:]
         let entry = Trained(
