@@ -44,9 +44,11 @@ let package = Package(
         .library(name: "Tasks", targets: ["Tasks"]),
         .library(name: "CAMTL", targets: ["CAMTL"]),
         .library(name: "Training", targets: ["Training"]),
+        .library(name: "Reporting", targets: ["Reporting"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.7.0"),
+        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
     ],
     targets: [
         .target(
@@ -63,10 +65,17 @@ let package = Package(
         .target(
             name: "Training", dependencies: ["CAMTL", "Files", "Tasks", "Torch", "Tokenization"],
             swiftSettings: swift),
+        .target(
+            name: "Reporting",
+            dependencies: [
+                "Training", "CAMTL", "Files", "Tasks",
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ],
+            exclude: ["TensorBoard/event.proto"], swiftSettings: swift),
         .executableTarget(
             name: "CamtlCommand",
             dependencies: [
-                "Training", "CAMTL", "Tasks", "Tokenization", "Torch", "Downloads",
+                "Reporting", "Training", "CAMTL", "Tasks", "Tokenization", "Torch", "Downloads",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swift),
@@ -82,6 +91,7 @@ let package = Package(
             name: "TokenizationTests", dependencies: ["Tokenization"], exclude: ["Fixtures"], swiftSettings: swift),
         .testTarget(name: "TasksTests", dependencies: ["Tasks"], swiftSettings: swift),
         .testTarget(name: "CAMTLTests", dependencies: ["CAMTL", "TestSupport", "Training"], swiftSettings: swift),
+        .testTarget(name: "ReportingTests", dependencies: ["Reporting", "TestSupport"], swiftSettings: swift),
         .testTarget(name: "TrainingTests", dependencies: ["TestSupport", "Training"], swiftSettings: swift),
         .testTarget(name: "CommandTests", dependencies: ["TestSupport", "Torch"], swiftSettings: swift),
     ],

@@ -1,6 +1,7 @@
 import ArgumentParser
 import CAMTL
 import Foundation
+import Reporting
 import Tasks
 import Torch
 import Training
@@ -49,9 +50,11 @@ struct CamtlCommand: ParsableCommand {
         for warning in warnings { FileHandle.standardError.write(Data("Warning: \(warning)\n".utf8)) }
         if let threads = devices.threads { setThreadCount(threads) }
         let renderer = Renderer()
+        let reporter = try RunReporter(configuration)
         let signals = StopSignals()
         do {
             try Run(configuration, shouldStop: { signals.isStopRequested }) { event in
+                try reporter.report(event)
                 renderer.render(event)
                 try signals.note(event)
             }.execute()

@@ -24,6 +24,7 @@ final class Renderer {
         case .training(let event): show(event)
         case .trained(let summary): show(summary)
         case .saved(let folder): line("saved the model to \(folder.path)")
+        case .evaluating: break
         case .evaluated(let report): print(Tables.evaluation(report))
         case .predicted(let submission, let output): show(submission, in: output)
         }

@@ -48,6 +48,15 @@ public struct RunConfiguration: Sendable {
         self.dataDirectory = dataDirectory
         self.cacheDirectory = cacheDirectory
     }
+
+    /// The run's settings, with those that the model decides.
+    public func record(of model: ModelConfiguration) -> SettingsRecord {
+        var record = record
+        record.fill("encoder_type", with: .text(model.encoderType.rawValue))
+        record.fill("max_seq_length", with: .integer(model.maxSequenceLength))
+        record.fill("tasks", with: .list(model.tasks.map(\.name)))
+        return record
+    }
 }
 
 /// What a run tells whoever renders it.
@@ -62,6 +71,8 @@ public enum RunEvent: Sendable {
     case training(TrainingEvent)
     case trained(TrainingSummary)
     case saved(URL)
+    /// The evaluation of the run begins.
+    case evaluating
     case evaluated(EvaluationReport)
     /// The test sets' predictions, and the output folder they were written to.
     case predicted(Submission, output: URL)
@@ -257,7 +268,7 @@ public struct Run {
             removeUnfinished(in: output)
             let summary: TrainingSummary
             do {
-                try record(trained.model.configuration).write(to: output)
+                try configuration.record(of: trained.model.configuration).write(to: output)
                 summary = try trainer.run(outputDirectory: output)
             } catch {
                 if isNew { removeUnlessUsed(output) }
@@ -265,19 +276,9 @@ public struct Run {
             }
             try trained.save(to: output)
             try report(.saved(output))
-            try ResultsFile.write(summary, to: output)
             try report(.trained(summary))
             return summary
         }
-    }
-
-    /// The run's settings, with those that the model decides.
-    private func record(_ model: ModelConfiguration) -> SettingsRecord {
-        var record = configuration.record
-        record.fill("encoder_type", with: .text(model.encoderType.rawValue))
-        record.fill("max_seq_length", with: .integer(model.maxSequenceLength))
-        record.fill("tasks", with: .list(model.tasks.map(\.name)))
-        return record
     }
 
     /// Takes away a folder that holds nothing but the record of the run that failed.
@@ -290,13 +291,11 @@ public struct Run {
 
     /// - Parameter earlier: evaluations whose figures count where they are higher.
     private func evaluate(_ trained: TrainedModel, _ tasks: [TaskData], earlier: [EvaluationReport]) throws {
+        try report(.evaluating)
         let evaluation = try Evaluator(
             model: trained.model, batchSize: configuration.training.evaluationBatchSize
         ).evaluate(tasks).highest(over: earlier)
-        if let output = configuration.outputDirectory {
-            try makeOutput(output)
-            try ResultsFile.write(evaluation, to: output)
-        }
+        if let output = configuration.outputDirectory { try makeOutput(output) }
         try report(.evaluated(evaluation))
     }
 }

@@ -1,0 +1,172 @@
+import CAMTL
+import Files
+import Foundation
+import Tasks
+import Training
+
+/// The `README.md` of a trained model: its front matter for the hub, then what it is, its dev figures, how to use it,
+/// and what it was trained on and with.
+struct ModelCard {
+    private let record: RunRecord
+    private let configuration: RunConfiguration
+
+    init(_ record: RunRecord, _ configuration: RunConfiguration) {
+        self.record = record
+        self.configuration = configuration
+    }
+
+    /// Writes the card into the model's folder, whole or not at all.
+    func write(to folder: URL) throws {
+        let name = folder.standardizedFileURL.lastPathComponent
+        let text = markdown(modelName: name.isEmpty || name == "/" ? "model" : name)
+        try writeAtomically(to: folder.appendingPathComponent("README.md")) { try $0.write(text) }
+    }
+
+    func markdown(modelName: String) -> String {
+        let metadata = CardMetadata(
+            modelName: modelName, encoderType: record.model?.encoderType, baseModel: base.hubName,
+            evaluation: record.evaluation)
+        let sections = [
+            "# \(Markup.markdown(modelName))", introduction, "## Dev figures", figures, "## How to use it", usage,
+            "## Training data", data, "## Training settings", settings,
+        ]
+        return metadata.yaml + "\n" + sections.joined(separator: "\n\n") + "\n"
+    }
+
+    /// What the model was built on: the last part of its folder's path, and its name on the hub if the folder is one
+    /// of the hub's cache.
+    private var base: (name: String, hubName: String?) {
+        let path = configuration.modelFolder.standardizedFileURL.pathComponents
+        let prefix = "models--"
+        if let cached = path.last(where: { $0.hasPrefix(prefix) }), path.contains("snapshots") {
+            let name = cached.dropFirst(prefix.count).replacingOccurrences(of: "--", with: "/")
+            return (name, name)
+        }
+        return (path.last ?? "", nil)
+    }
+
+    private var introduction: String {
+        let kind =
+            switch record.model?.encoderType {
+            case .caMTLBase: "CA-MTL (base: one conditional bottleneck, in the last layer)"
+            case .caMTLLarge: "CA-MTL (large: conditional bottlenecks beside the pretrained layers)"
+            case .bert, nil: "BERT with a decoder for each task"
+            }
+        let tasks = record.model?.tasks.map(\.name).joined(separator: ", ") ?? ""
+        let length = record.model.map { ", for inputs of up to \($0.maxSequenceLength) tokens" } ?? ""
+        return """
+            One English text encoder for several tasks: \(Markup.markdown(tasks)). It is \(kind)\(length), trained \
+            with camtl on GLUE, starting from \(Markup.markdown(base.name)).
+            """
+    }
+
+    private var figures: String {
+        guard let report = record.evaluation else {
+            return "This run did not end with an evaluation; `camtl --model_name_or_path DIR --data_dir GLUE --do_eval` "
+                + "makes one."
+        }
+        var rows = report.results.map { result in
+            [
+                result.name, "\(result.count)", number(result.loss),
+                result.scores.entries.map { "\($0.metric.rawValue) \(number($0.value))" }.joined(separator: ", "),
+                number(result.scores.taskScore),
+            ]
+        }
+        rows.append(["average", "", "", "", number(report.average)])
+        let table = Self.table(["set", "examples", "loss", "metrics", "score"], rows)
+        let note =
+            configuration.training.reproducesOriginal
+            ? "Each figure is the highest of all evaluations of the run, as the original reports it."
+            : "GLUE's dev sets, all figures of this one model. A task's score is the mean of its metrics."
+        return table + "\n\n" + note
+    }
+
+    private var usage: String {
+        let rows = (record.model?.tasks ?? []).prefix(2).compactMap { exampleRow($0.name) }.joined(separator: "\n")
+        return """
+            DIR is this folder; nothing else has to be said about the model. A line of `rows.jsonl` is such as
+
+            ```json
+            \(rows)
+            ```
+
+            ```sh
+            camtl predict --model_name_or_path DIR --input rows.jsonl --output out.jsonl
+            camtl --model_name_or_path DIR --data_dir GLUE --do_eval
+            ```
+            """
+    }
+
+    private func exampleRow(_ task: String) -> String? {
+        guard let definition = try? GLUE.task(named: task) else { return nil }
+        let isPair =
+            switch definition.train.columns {
+            case .named(_, let second, _): second != nil
+            case .numbered(_, let second, _): second != nil
+            }
+        return isPair
+            ? #"{"task": "\#(task)", "sentence1": "It rained all night.", "sentence2": "The street is wet."}"#
+            : #"{"task": "\#(task)", "sentence": "It rained all night."}"#
+    }
+
+    private var data: String {
+        guard let usage = record.summary?.usage else { return "" }
+        let rows = usage.ordered.map { task in
+            let head = record.model?.tasks.first { $0.name == task.name }
+            let labels =
+                switch head?.output {
+                case .classification(let labels): labels.joined(separator: ", ")
+                case .regression, nil: "a number"
+                }
+            return [task.name, labels, "\(task.available)", "\(task.used)", "\(task.updates)"]
+        }
+        return """
+            [GLUE](https://gluebenchmark.com)'s training sets. Examples that were used at least once, and how often \
+            examples were in updates:
+
+            \(Self.table(["task", "labels", "examples", "used", "in updates"], rows))
+            """
+    }
+
+    private var settings: String {
+        let steps = record.summary.map { ["- training steps: \($0.steps)"] } ?? []
+        let lines = configuration.training.summary.map { "- \($0.name): \(Markup.markdown($0.value))" }
+        let freezing = configuration.freezing.map {
+            ["- frozen encoder layers: \($0.layers.lowerBound)-\($0.layers.upperBound)"]
+        }
+        return (steps + lines + (freezing ?? [])).joined(separator: "\n")
+    }
+
+    private static func table(_ header: [String], _ rows: [[String]]) -> String {
+        func line(_ cells: [String]) -> String { "| \(cells.joined(separator: " | ")) |" }
+        return ([line(header), line(header.map { _ in "---" })] + rows.map { line($0.map(Markup.markdown)) })
+            .joined(separator: "\n")
+    }
+
+    private func number(_ value: Double) -> String { value.isNaN ? "nan" : String(format: "%.4f", value) }
+}
+
+extension TrainingSettings {
+    /// What the training depended on, in words.
+    fileprivate var summary: [(name: String, value: String)] {
+        let sampling =
+            switch sampling {
+            case .proportional: "proportional"
+            case .sequential: "sequential"
+            case .uniform(let share): "uniform, \(share) of the largest task"
+            case .uncertainty(let share, let score): "uncertainty (\(score.rawValue)), \(share) of the largest task"
+            }
+        return [
+            ("sampling", sampling), ("batch size", "\(batchSize)"),
+            ("batches an update", "\(accumulationSteps)"),
+            maxSteps.map { ("most steps", "\($0)") } ?? ("epochs", "\(epochs)"),
+            ("optimizer", "AdamW, betas 0.9 and 0.999, epsilon \(optimizer.adamEpsilon)"),
+            ("highest learning rate", "\(optimizer.learningRate)"),
+            ("schedule", "linear, warm-up over \(optimizer.warmupProportion) of the steps"),
+            ("weight decay", "\(optimizer.weightDecay)"),
+            ("gradients clipped at a norm of", "\(optimizer.maxGradientNorm)"),
+            ("dropout", dropout.map { "\($0)" } ?? "as the encoder's configuration says, decoders 0.1"),
+            ("seed", "\(seed)"), ("evaluation batch size", "\(evaluationBatchSize)"),
+        ]
+    }
+}
