@@ -41,7 +41,8 @@ final class CheckpointTests: CommandTestCase {
             XCTAssertEqual(
                 try file("eval_results.json", in: again), try file("eval_results.json", in: trained), type)
             XCTAssert(run.text.hasSuffix(evaluated.text), "\(type): another table\n\(run.text)\n\(evaluated.text)")
-            XCTAssertEqual(try names(in: again), ["eval_results.json"], "an evaluation writes nothing else")
+            XCTAssertEqual(
+                try names(in: again), ["all_results.json", "eval_results.json"], "an evaluation writes nothing else")
         }
     }
 
@@ -50,9 +51,11 @@ final class CheckpointTests: CommandTestCase {
             arguments(
                 tasks: tasks, "--encoder_type", "ca-mtl-base", "--do_train", "--max_steps", "6", "--save_steps", "3"))
         let checkpoints = ["checkpoint-3", "checkpoint-6"]
+        let reports = [
+            "README.md", "all_results.json", "run_config.json", "train_results.json", "trainer_state.json",
+        ]
         let model = ["config.json", "model.safetensors", "tokenizer_config.json", "vocab.txt"]
-        let files = ["run_config.json", "train_results.json", "trainer_state.json"]
-        XCTAssertEqual(try names(in: output), (checkpoints + model + files).sorted())
+        XCTAssertEqual(try names(in: output), (checkpoints + model + reports).sorted())
         for name in checkpoints {
             let checkpoint = output.appendingPathComponent(name)
             XCTAssertEqual(

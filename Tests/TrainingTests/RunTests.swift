@@ -31,11 +31,6 @@ final class RunTests: ToyTestCase {
         (try? FileManager.default.contentsOfDirectory(atPath: outputDirectory.path).sorted()) ?? []
     }
 
-    private func results(_ name: String) throws -> [String: Double?] {
-        let data = try Data(contentsOf: outputDirectory.appendingPathComponent(name))
-        return try JSONDecoder().decode([String: Double?].self, from: data)
-    }
-
     private func prepare() throws {
         try writeModel(tasks: ["cola", "sts-b"])
         for name in ["cola", "sts-b"] { try writeData(name, train: 16) }
@@ -47,13 +42,8 @@ final class RunTests: ToyTestCase {
         XCTAssertEqual(
             outputFiles(),
             [
-                "config.json", "eval_results.json", "model.safetensors", "tokenizer_config.json",
-                "train_results.json", "trainer_state.json", "vocab.txt",
+                "config.json", "model.safetensors", "tokenizer_config.json", "trainer_state.json", "vocab.txt",
             ])
-        let written = try results("eval_results.json")
-        XCTAssertEqual(written["eval_sts-b_pearson"], trained.results[1].scores[.pearson])
-        XCTAssertEqual(written["eval_cola_loss"], trained.results[0].loss)
-        XCTAssertEqual(written["eval_average"], trained.average)
         let loaded = try evaluation(
             run(
                 configuration {
@@ -72,29 +62,15 @@ final class RunTests: ToyTestCase {
         XCTAssertEqual(try Data(contentsOf: file), first)
     }
 
-    func testWritesHowMuchOfTheDataWasUsed() throws {
+    func testSaysHowMuchOfTheDataWasUsed() throws {
         try prepare()
-        _ = try run(configuration { $0.training.sampling = .sequential })
-        let written = try results("train_results.json")
-        XCTAssertEqual(written["train_steps"], 4)
-        XCTAssertEqual(written["train_share_used"], 1)
-        for name in ["cola", "sts-b"] {
-            XCTAssertEqual(written["train_\(name)_samples"], 16)
-            XCTAssertEqual(written["train_\(name)_used"], 16)
-            XCTAssertEqual(written["train_\(name)_updates"], 16)
+        let events = try run(configuration { $0.training.sampling = .sequential })
+        let summary = try XCTUnwrap(events.lazy.compactMap { if case .trained(let it) = $0 { it } else { nil } }.first)
+        XCTAssertEqual(summary.steps, 4)
+        XCTAssertEqual(summary.usage.share, 1)
+        for task in summary.usage.ordered {
+            XCTAssertEqual([task.available, task.used, task.updates], [16, 16, 16], task.name)
         }
-    }
-
-    /// Pearson's r of equal scores.
-    func testFigureThatIsNotDefinedIsNull() throws {
-        try writeModel(tasks: ["sts-b"])
-        try writeData("sts-b", train: 4, dev: 1)
-        let report = try evaluation(
-            run(configuration { ($0.trains, $0.evaluates) = (false, true) }))
-        XCTAssertTrue(try XCTUnwrap(report.results[0].scores[.pearson]).isNaN)
-        let written = try results("eval_results.json")
-        XCTAssertEqual(written["eval_sts-b_pearson"], .some(.none))
-        XCTAssertEqual(written["eval_sts-b_loss"], report.results[0].loss)
     }
 
     func testLossThatIsNotFiniteLeavesNoOutput() throws {

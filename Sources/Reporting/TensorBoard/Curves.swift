@@ -5,7 +5,7 @@ import Training
 
 /// A training run's curves for TensorBoard, under the tags of Hugging Face's callback where it has one.
 ///
-/// The file is made after the first update: a run that fails before it leaves nothing.
+/// The file is made with its first points: a run that fails before there are any leaves nothing.
 final class Curves {
     private let folder: URL
     private let picksCandidates: Bool
@@ -47,13 +47,11 @@ final class Curves {
         case .resumed(let step, _):
             firstStep = step + 1
             lastStep = step
-        case .stepped(let report):
-            lastStep = report.step
-            if file == nil { try open() }
-        case .logged(let report): try file?.add(scalars(report), step: report.step)
+        case .stepped(let report): lastStep = report.step
+        case .logged(let report): try opened().add(scalars(report), step: report.step)
         case .evaluated(let step, let report):
             lastEvaluatedStep = step
-            try file?.add(scalars(report), step: step)
+            try opened().add(scalars(report), step: step)
         case .started, .saved: break
         }
     }
@@ -65,22 +63,25 @@ final class Curves {
             ("train_samples_per_second", results.examplesPerSecond),
             ("train_steps_per_second", results.stepsPerSecond),
         ]
-        try file?.add(
+        try opened().add(
             values.compactMap { name, value in value.map { .init(tag: "train/\(name)", value: $0) } }, step: lastStep)
     }
 
     /// The figures at the end; those of the last update may be there already.
     func add(_ evaluation: EvaluationReport) throws {
         guard lastEvaluatedStep != lastStep else { return }
-        try file?.add(scalars(evaluation), step: lastStep)
+        try opened().add(scalars(evaluation), step: lastStep)
     }
 
-    private func open() throws {
+    /// The file, which begins with the settings.
+    private func opened() throws -> EventFile {
+        if let file { return file }
         let file = try EventFile(in: folder, firstStep: firstStep)
         // Indented, Markdown leaves it as it is.
         let text = settings.split(separator: "\n").map { "    \($0)\n" }.joined()
         if !text.isEmpty { try file.add(text, tag: "args/text_summary", step: firstStep) }
         self.file = file
+        return file
     }
 
     private func scalars(_ report: LogReport) -> [EventFile.Scalar] {

@@ -1,0 +1,88 @@
+import Foundation
+import TestSupport
+import XCTest
+
+/// What a run logs for TensorBoard, and what it prints and writes besides, say the same.
+final class LoggingTests: CommandTestCase {
+    private var logs: URL { folder.appendingPathComponent("logs") }
+
+    override func setUpWithError() throws {
+        try super.setUpWithError()
+        try TinyEncoder().write(to: encoder)
+        try TinyGLUE.write(["rte", "sts-b"], to: data)
+    }
+
+    private func read() throws -> TensorBoardLog {
+        let log = try XCTUnwrap(TensorBoardLog.read([logs]).first)
+        XCTAssertEqual(log.readBytes, log.bytes, "a record is damaged")
+        return log
+    }
+
+    private func training(_ more: String...) -> [String] {
+        arguments(
+            tasks: ["rte", "sts-b"], "--do_train", "--max_steps", "5", "--logging_dir", logs.path, "--logging_steps", "2")
+            + more
+    }
+
+    func testCurvesOfTheDevFiguresEndWithTheFiguresOfTheResults() throws {
+        let run = try camtl(training("--do_eval", "--evaluate_during_training"))
+        let log = try read()
+        let figures = try figures(output.appendingPathComponent("eval_results.json"))
+            .filter { !$0.key.hasSuffix("_samples") }
+        XCTAssertEqual(
+            log.scalars.keys.filter { $0.hasPrefix("eval/") }.sorted(),
+            figures.keys.map { $0.replacingOccurrences(of: "eval_", with: "eval/") }.sorted())
+        for (name, value) in figures {
+            let points = log.scalars[name.replacingOccurrences(of: "eval_", with: "eval/")]
+            XCTAssertEqual(points?.map(\.step), [2, 4, 5], name)
+            XCTAssertEqual(points?.last?.value, Double(Float(value)), name)
+        }
+        let printed = run.messages.split(separator: "\n").filter { $0.hasPrefix("average ") }
+            .compactMap { $0.split(separator: " ").last.map(String.init) }
+        let averages = log.scalars["eval/average"]?.map { String(format: "%.4f", $0.value) }
+        XCTAssertEqual(averages?.dropLast(), printed[...])
+    }
+
+    func testSettingsAreLoggedAsTheyAreSaved() throws {
+        try camtl(training())
+        let saved = try String(contentsOf: output.appendingPathComponent("run_config.json"), encoding: .utf8)
+        let lines = try XCTUnwrap(read().texts["args/text_summary"]?.first).split(separator: "\n")
+        XCTAssert(lines.allSatisfy { $0.hasPrefix("    ") }, "a line is not left as it is")
+        XCTAssertEqual(lines.map { $0.dropFirst(4) }, saved.split(separator: "\n"))
+    }
+
+    func testTrainingsFiguresAreThoseOfTheResults() throws {
+        try camtl(training())
+        let scalars = try read().scalars
+        let figures = try figures(output.appendingPathComponent("train_results.json"))
+        for name in ["train_loss", "train_runtime", "train_samples_per_second", "train_steps_per_second"] {
+            let value = try XCTUnwrap(figures[name], name)
+            XCTAssertEqual(scalars["train/\(name)"], [.init(5, Double(Float(value)))], name)
+        }
+        XCTAssertEqual(figures["train_samples"], 48)
+        XCTAssertEqual(try XCTUnwrap(figures["epoch"]), 5.0 / 6, accuracy: 1e-12)
+    }
+
+    func testWithoutAFolderNamedTheLogGoesToOneByTheTimeAndTheMachine() throws {
+        try camtl(arguments("--do_train", "--max_steps", "1"))
+        let runs = try names(in: folder.appendingPathComponent("runs"))
+        XCTAssertEqual(runs.count, 1)
+        let pattern = "^(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\\d\\d_\\d\\d-\\d\\d-\\d\\d_."
+        XCTAssertNotNil(runs[0].range(of: pattern, options: .regularExpression), runs[0])
+        let files = try names(in: folder.appendingPathComponent("runs/\(runs[0])"))
+        XCTAssertEqual(files.map { $0.hasPrefix("events.out.tfevents.") }, [true])
+    }
+
+    func testEvaluationAloneLogsNothing() throws {
+        try camtl(arguments("--do_eval", "--logging_dir", logs.path))
+        XCTAssertFalse(FileManager.default.fileExists(atPath: logs.path))
+    }
+
+    func testLogFolderThatCannotBeIsRefused() throws {
+        let file = folder.appendingPathComponent("file")
+        try TinyGLUE.write("mine", to: file)
+        try assertRefuses(
+            arguments("--do_train", "--logging_dir", file.path), "the log folder \(file.path) can't be used",
+            "name another --logging_dir")
+    }
+}
