@@ -30,7 +30,7 @@ ifneq ($(LIBTORCH_DIR),)
 export LIBTORCH_DIR := $(abspath $(LIBTORCH_DIR))
 endif
 
-.PHONY: help setup build demo test example docs clean
+.PHONY: help setup build demo test example docs protobuf clean
 
 help:
 	@echo 'make demo   set up, build, then train and evaluate on the sample data'
@@ -66,6 +66,14 @@ test: build example
 	CAMTL_PEERS_PYTHON="$$(python3 Scripts/peers.py)" && export CAMTL_PEERS_PYTHON && \
 	CAMTL_PROGRAM='$(PROGRAM)' CAMTL_EXAMPLE='$(CURDIR)/.build/example/debug/predict' CAMTL_PRETRAINED='$(ENCODER)' \
 	    swift test $(SWIFT_FLAGS) --disable-testable-imports --disable-swift-testing
+
+# What swift-protobuf makes of event.proto is committed; whoever changes that file runs this, with protoc in PATH.
+EVENT_FOLDER := Sources/Reporting/TensorBoard
+protobuf: build
+	swift build --package-path .build/checkouts/swift-protobuf --scratch-path .build/protobuf \
+	    --product protoc-gen-swift
+	protoc --plugin=.build/protobuf/debug/protoc-gen-swift --proto_path=$(EVENT_FOLDER) \
+	    --swift_out=$(EVENT_FOLDER) event.proto
 
 clean:
 	rm -rf .build .libtorch .pretrained/minilm

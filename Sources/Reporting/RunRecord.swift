@@ -46,7 +46,7 @@ struct RunRecord {
                 let duration = (ContinuousClock.now - start).components
                 return Double(duration.seconds) + Double(duration.attoseconds) * 1e-18
             }
-        case .frozen, .training, .saved: break
+        case .frozen, .training, .saved, .predicted: break
         }
     }
 }

@@ -44,7 +44,7 @@ public final class RunReporter {
                     report: report, seconds: record.evaluationSeconds,
                     batchSize: configuration.training.evaluationBatchSize))
             if configuration.trains { try writeCard(to: output) }
-        case .frozen, .encoded, .saved, .evaluating: break
+        case .frozen, .encoded, .saved, .evaluating, .predicted: break
         }
     }
 
