@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
-MODULES = ("Files", "Downloads", "Torch", "Tokenization", "Tasks", "CAMTL", "Training")
+MODULES = ("Files", "Downloads", "Torch", "Tokenization", "Tasks", "CAMTL", "Training", "Reporting")
 
 
 def tool(name: str) -> str:

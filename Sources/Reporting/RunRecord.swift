@@ -11,18 +11,11 @@ struct RunRecord {
         var examples: Int
     }
 
-    /// What this process has trained. A run that goes on from a checkpoint has done more.
-    struct Trained {
-        var steps = 0
-        var examples = 0
-        var totalLoss = 0.0
-        var epoch: Double?
-    }
-
     private(set) var model: ModelConfiguration?
     private(set) var dataSets: [DataSet] = []
-    private(set) var trained = Trained()
     private(set) var summary: TrainingSummary?
+    /// After which update the model is, if not after the last.
+    private(set) var bestStep: Int?
     private(set) var evaluation: EvaluationReport?
     private var evaluationStart: ContinuousClock.Instant?
     /// The seconds that the evaluation after training took.
@@ -33,11 +26,7 @@ struct RunRecord {
         case .loaded(let configuration, _): model = configuration
         case .encoded(let set, let split, let examples, _, _):
             dataSets.append(DataSet(name: set, split: split, examples: examples))
-        case .training(.stepped(let report)):
-            trained.steps += 1
-            trained.examples += report.examples
-            trained.totalLoss += report.loss
-            trained.epoch = report.epoch
+        case .training(.loadedBest(let step, _)): bestStep = step
         case .trained(let summary): self.summary = summary
         case .evaluating: evaluationStart = .now
         case .evaluated(let report):

@@ -31,18 +31,16 @@ public final class RunReporter {
         case .encoded(let set, .train, _, _, _): curves?.addTask(set)
         case .training(let event): try curves?.add(event)
         case .trained(let summary):
-            let results = TrainResults(summary, record.trained)
-            try curves?.add(results)
+            try curves?.add(summary)
             guard let output = configuration.outputDirectory else { return }
-            try ResultsFiles(folder: output).write(results)
+            try ResultsFiles(folder: output).write(summary)
             try writeCard(to: output)
         case .evaluated(let report):
             if configuration.trains { try curves?.add(report) }
             guard let output = configuration.outputDirectory else { return }
-            try ResultsFiles(folder: output).write(
-                EvaluationResults(
-                    report: report, seconds: record.evaluationSeconds,
-                    batchSize: configuration.training.evaluationBatchSize))
+            let timings = report.timings(
+                seconds: record.evaluationSeconds, batchSize: configuration.training.evaluationBatchSize)
+            try ResultsFiles(folder: output).write(report, timings: timings)
             if configuration.trains { try writeCard(to: output) }
         case .frozen, .encoded, .saved, .evaluating, .predicted: break
         }

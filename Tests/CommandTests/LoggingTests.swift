@@ -20,8 +20,78 @@ final class LoggingTests: CommandTestCase {
 
     private func training(_ more: String...) -> [String] {
         arguments(
-            tasks: ["rte", "sts-b"], "--do_train", "--max_steps", "5", "--logging_dir", logs.path, "--logging_steps", "2")
-            + more
+            tasks: ["rte", "sts-b"], "--do_train", "--max_steps", "5", "--logging_steps", "2", "--logging_dir",
+            logs.path) + more
+    }
+
+    /// The curves that `trainer_state.json` has the points of, in single precision.
+    private func curvesOfTheState() throws -> [String: [TensorBoardLog.Point]] {
+        struct State: Decodable {
+            let log_history: [[String: Double?]]
+        }
+        let state = try JSONDecoder().decode(
+            State.self, from: Data(contentsOf: output.appendingPathComponent("trainer_state.json")))
+        var curves: [String: [TensorBoardLog.Point]] = [:]
+        for entry in state.log_history {
+            let step = try XCTUnwrap(entry["step"] ?? nil)
+            for (name, value) in entry where !["step", "total_flos"].contains(name) {
+                let isEvaluation = name.hasPrefix("eval_")
+                // The epoch comes with each log, and not with the others.
+                if name == "epoch", entry["loss"] == nil { continue }
+                let tag = isEvaluation ? "eval/" + name.dropFirst(5) : "train/" + name
+                curves[tag, default: []].append(.init(Int(step), value.map { Double(Float($0)) } ?? .nan))
+            }
+        }
+        return curves
+    }
+
+    func testEveryPointIsThatOfTheTrainersState() throws {
+        let run = try camtl(
+            training("--evaluate_during_training", "--logging_first_step", "--use_mt_uncertainty"))
+        var scalars = try read().scalars
+        let speeds = try XCTUnwrap(scalars.removeValue(forKey: "train/samples_per_second"))
+        XCTAssertEqual(speeds.map(\.step), [1, 2, 4, 5])
+        XCTAssert(speeds.allSatisfy { $0.value > 0 })
+        let expected = try curvesOfTheState()
+        for name in ["loss", "grad_norm", "learning_rate", "epoch", "loss_rte", "share_rte", "entropy_rte"] {
+            XCTAssertNotNil(expected["train/\(name)"], name)
+        }
+        XCTAssertEqual(scalars.keys.sorted(), expected.keys.sorted())
+        for (tag, points) in expected {
+            let read = scalars[tag] ?? []
+            if tag.hasPrefix("train/share_") {
+                XCTAssertEqual(read.filter { $0.value > 0 }, points, tag)
+                XCTAssertEqual(read.map(\.step), [1, 2, 4, 5], tag)
+            } else if !points.contains(where: \.value.isNaN) {
+                XCTAssertEqual(read, points, tag)
+            }
+        }
+        let printed = run.messages.split(separator: "\n").filter { $0.hasPrefix("step ") }.map { line in
+            let words = line.split(separator: " ")
+            return words.firstIndex(of: "loss").map { String(words[$0 + 1]) }
+        }
+        XCTAssertEqual(scalars["train/loss"]?.map { String(format: "%.4f", $0.value) }, printed)
+    }
+
+    /// What the first run logged after the checkpoint is in its file, and no longer in the curves.
+    func testRunThatGoesOnFromACheckpointGoesOnInItsLog() throws {
+        let command = arguments(
+            tasks: ["rte", "sts-b"], "--do_train", "--max_steps", "8", "--logging_steps", "2", "--save_steps", "4")
+        try camtl(command)
+        let runs = folder.appendingPathComponent("runs")
+        let log = runs.appendingPathComponent(try XCTUnwrap(names(in: runs).first))
+        let before = try XCTUnwrap(TensorBoardLog.read([log]).first)
+        let checkpoint = output.appendingPathComponent("checkpoint-4").path
+        try camtl(command + ["--resume_from_checkpoint", checkpoint, "--overwrite_output_dir"])
+        XCTAssertEqual(try names(in: runs).count, 1)
+        let after = try XCTUnwrap(TensorBoardLog.read([log]).first)
+        XCTAssertEqual(before.events.count, 1)
+        XCTAssertEqual(after.events.count, 2)
+        XCTAssertEqual(after.events.last?.prefix(2), ["0 brain.Event:2", "5 START"])
+        XCTAssertEqual(after.scalars["train/loss"]?.map(\.step), [2, 4, 6, 8])
+        for tag in ["train/loss", "train/grad_norm", "train/learning_rate", "train/loss_rte", "train/train_loss"] {
+            XCTAssertEqual(after.scalars[tag], before.scalars[tag], tag)
+        }
     }
 
     func testCurvesOfTheDevFiguresEndWithTheFiguresOfTheResults() throws {

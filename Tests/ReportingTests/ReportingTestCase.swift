@@ -62,7 +62,8 @@ class ReportingTestCase: XCTestCase {
     func summary(steps: Int, seconds: Double = 2) -> TrainingSummary {
         var usage = ExampleUsage([(0, "rte", 20), (1, "sts-b", 10)])
         usage.record([0, 1, 1].map { ExampleReference(task: 0, index: $0) } + [ExampleReference(task: 1, index: 3)])
-        return TrainingSummary(steps: steps, seconds: seconds, usage: usage, evaluations: [])
+        return TrainingSummary(
+            steps: steps, epoch: Double(steps) / 4, examples: 8 * steps, seconds: seconds, meanLoss: 0.7, usage: usage)
     }
 
     /// RTE with an accuracy of 0.75; STS-B, whose correlations are not defined; MNLI's two sets.

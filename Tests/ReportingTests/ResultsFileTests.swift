@@ -13,30 +13,19 @@ final class ResultsFileTests: ReportingTestCase {
 
     private func train() throws -> RunReporter {
         try tell(
-            beginning() + [.training(step(1, loss: 3)), .training(step(2, loss: 1)), .trained(summary(steps: 2))])
+            beginning() + [.training(step(1)), .training(step(2)), .trained(summary(steps: 2))])
     }
 
     func testTrainingsFiguresHaveTheTrainersNames() throws {
         _ = try train()
         let expected: [String: Double?] = [
-            "epoch": 0.5, "train_loss": 2, "train_runtime": 2, "train_samples": 30, "train_samples_per_second": 8,
+            "epoch": 0.5, "train_loss": 0.7, "train_runtime": 2, "train_samples": 30, "train_samples_per_second": 8,
             "train_steps_per_second": 1, "train_steps": 2, "train_share_used": 0.1, "train_rte_samples": 20,
             "train_rte_used": 2, "train_rte_updates": 3, "train_sts-b_samples": 10, "train_sts-b_used": 1,
             "train_sts-b_updates": 1,
         ]
         XCTAssertEqual(try figures("train_results.json"), expected)
         XCTAssertEqual(try figures("all_results.json"), expected)
-    }
-
-    /// A run that goes on from a checkpoint is as fast as what it did itself.
-    func testSpeedOfAResumedRunIsThatOfItsOwnSteps() throws {
-        try tell(
-            beginning() + [.training(.resumed(step: 1, from: output)), .training(step(2))]
-                + [.trained(summary(steps: 2))])
-        let written = try figures("train_results.json")
-        XCTAssertEqual(written["train_steps"], 2)
-        XCTAssertEqual(written["train_steps_per_second"], 0.5)
-        XCTAssertEqual(written["train_samples_per_second"], 4)
     }
 
     func testEvaluationsFiguresAreFreeOfTheMachinesAndAllOfThemAreInAllResults() throws {
@@ -61,8 +50,8 @@ final class ResultsFileTests: ReportingTestCase {
         let seconds = try XCTUnwrap(all["eval_runtime"] ?? nil)
         XCTAssertGreaterThan(seconds, 0)
         XCTAssertEqual(all["eval_samples"], 12)
-        XCTAssertEqual(try XCTUnwrap(all["eval_samples_per_second"] ?? nil), 12 / seconds, accuracy: 1e-9 * 12 / seconds)
-        XCTAssertEqual(try XCTUnwrap(all["eval_steps_per_second"] ?? nil), 4 / seconds, accuracy: 1e-9 * 4 / seconds)
+        XCTAssertEqual(all["eval_samples_per_second"], 12 / seconds)
+        XCTAssertEqual(all["eval_steps_per_second"], 4 / seconds)
     }
 
     func testEvaluationAloneKeepsTheTrainingsFiguresAndReplacesAnEarlierEvaluations() throws {

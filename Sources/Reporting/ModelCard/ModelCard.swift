@@ -62,8 +62,8 @@ struct ModelCard {
 
     private var figures: String {
         guard let report = record.evaluation else {
-            return "This run did not end with an evaluation; `camtl --model_name_or_path DIR --data_dir GLUE --do_eval` "
-                + "makes one."
+            return "This run did not end with an evaluation; "
+                + "`camtl --model_name_or_path DIR --data_dir GLUE --do_eval` makes one."
         }
         var rows = report.results.map { result in
             [
@@ -134,7 +134,10 @@ struct ModelCard {
         let freezing = configuration.freezing.map {
             ["- frozen encoder layers: \($0.layers.lowerBound)-\($0.layers.upperBound)"]
         }
-        return (steps + lines + (freezing ?? [])).joined(separator: "\n")
+        let best = record.bestStep.map {
+            ["- the model is that after step \($0), the best by \(configuration.training.metricForBestModel)"]
+        }
+        return (steps + (best ?? []) + lines + (freezing ?? [])).joined(separator: "\n")
     }
 
     private static func table(_ header: [String], _ rows: [[String]]) -> String {

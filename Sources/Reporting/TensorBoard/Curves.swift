@@ -52,16 +52,16 @@ final class Curves {
         case .evaluated(let step, let report):
             lastEvaluatedStep = step
             try opened().add(scalars(report), step: step)
-        case .started, .saved: break
+        case .started, .loadedBest, .saved: break
         }
     }
 
     /// The figures of the whole training, which has ended.
-    func add(_ results: TrainResults) throws {
+    func add(_ summary: TrainingSummary) throws {
         let values = [
-            ("train_loss", results.loss), ("train_runtime", results.seconds),
-            ("train_samples_per_second", results.examplesPerSecond),
-            ("train_steps_per_second", results.stepsPerSecond),
+            ("train_loss", summary.meanLoss), ("train_runtime", summary.seconds),
+            ("train_samples_per_second", summary.examplesPerSecond),
+            ("train_steps_per_second", summary.stepsPerSecond),
         ]
         try opened().add(
             values.compactMap { name, value in value.map { .init(tag: "train/\(name)", value: $0) } }, step: lastStep)
@@ -86,7 +86,7 @@ final class Curves {
 
     private func scalars(_ report: LogReport) -> [EventFile.Scalar] {
         func perTask(_ name: String, _ values: [String: Double]) -> [EventFile.Scalar] {
-            values.sorted { $0.key < $1.key }.map { .init(tag: "train/\($0.key)_\(name)", value: $0.value) }
+            values.sorted { $0.key < $1.key }.map { .init(tag: "train/\(name)_\($0.key)", value: $0.value) }
         }
         // A task of which nothing was picked has its point, too.
         let shares = Dictionary(uniqueKeysWithValues: tasks.map { ($0, 0) }).merging(report.taskShares) { $1 }
@@ -103,14 +103,6 @@ final class Curves {
     }
 
     private func scalars(_ report: EvaluationReport) -> [EventFile.Scalar] {
-        report.results.flatMap { result -> [EventFile.Scalar] in
-            [.init(tag: "eval/\(result.name)_loss", value: result.loss)]
-                + result.scores.entries.map {
-                    .init(tag: "eval/\(result.name)_\($0.metric.rawValue)", value: $0.value)
-                }
-        } + [
-            .init(tag: "eval/average", value: report.average),
-            .init(tag: "eval/average_std", value: report.deviation),
-        ]
+        report.figures.sorted { $0.key < $1.key }.map { .init(tag: "eval/\($0.key)", value: $0.value) }
     }
 }
