@@ -35,7 +35,7 @@ struct RunRecord {
                 let duration = (ContinuousClock.now - start).components
                 return Double(duration.seconds) + Double(duration.attoseconds) * 1e-18
             }
-        case .frozen, .training, .saved, .predicted: break
+        default: break
         }
     }
 }

@@ -42,7 +42,7 @@ public final class RunReporter {
                 seconds: record.evaluationSeconds, batchSize: configuration.training.evaluationBatchSize)
             try ResultsFiles(folder: output).write(report, timings: timings)
             if configuration.trains { try writeCard(to: output) }
-        case .frozen, .encoded, .saved, .evaluating, .predicted: break
+        default: break
         }
     }
 
