@@ -4,8 +4,8 @@
     Scripts/kill_and_resume.py PROGRAM --model FOLDER --data_dir FOLDER [--runs 50] [-- FLAGS]
 
 Each run is killed several times: at a random moment of the time that an uninterrupted run takes, or as soon as it begins
-to write a checkpoint. Every file of its output has to be what the uninterrupted run left, but for the times in
-train_results.json, all_results.json and the last entry of trainer_state.json. Flags after `--` are the program's, and
+to write a checkpoint. Every file of its output has to be what the uninterrupted run left, but for times and the
+run's own name. Flags after `--` are the program's, and
 come last.
 """
 
@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 
-TIMED = {"train_results.json", "all_results.json", "README.md", "run_config.json", "runs"}
+TIMED = {".camtl-run", "train_results.json", "all_results.json", "README.md", "run_config.json", "runs"}
 
 
 def parse_arguments():
@@ -109,6 +109,7 @@ def strip_times(state):
     state["progress"].pop("seconds")
     state["log"].pop("seconds")
     state.pop("files")
+    state.pop("run")
     return json.dumps(state, sort_keys=True).encode()
 
 

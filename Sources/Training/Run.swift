@@ -153,8 +153,8 @@ public struct Run {
         }
     }
 
-    /// The checkpoint that training goes on from: the one that is named, or the newest of the output folder that is
-    /// whole.
+    /// The checkpoint that training goes on from: the one that is named, or the newest whole one of the last run in the
+    /// output folder.
     private func checkpointToResume() throws -> URL? {
         guard configuration.trains, let resumes = configuration.resumes, let output = configuration.outputDirectory
         else { return nil }
@@ -162,18 +162,12 @@ public struct Run {
             _ = try ResumeState.read(from: folder)
             return folder
         }
-        let checkpoints = Checkpoints(outputDirectory: output)
         var reasons: [String] = []
-        for step in checkpoints.steps().reversed() {
-            let folder = checkpoints.folder(step: step)
-            do {
-                _ = try ResumeState.read(from: folder)
-                return folder
-            } catch ResumeError.notWhole(_, let reason) {
-                try report(.passedOver(folder, reason: reason))
-                reasons.append("\(folder.lastPathComponent): \(reason)")
-            }
+        let newest = try Checkpoints(outputDirectory: output).newest { folder, reason in
+            try report(.passedOver(folder, reason: reason))
+            reasons.append("\(folder.lastPathComponent): \(reason)")
         }
+        if let newest { return newest }
         guard reasons.isEmpty else {
             throw RunError.noUsableCheckpoint(path: output.path, reason: reasons.joined(separator: "; "))
         }
@@ -281,10 +275,10 @@ public struct Run {
         }
     }
 
-    /// Takes away a folder that holds nothing but the record of the run that failed.
+    /// Takes away a folder that holds nothing but the records of the run that failed.
     private func removeUnlessUsed(_ folder: URL) {
         let names = try? FileManager.default.contentsOfDirectory(atPath: folder.path)
-        guard let names, names.allSatisfy({ $0 == SettingsRecord.fileName }) else { return }
+        guard let names, Set(names).isSubset(of: [SettingsRecord.fileName, Checkpoints.markName]) else { return }
         names.forEach { unlink(folder.appendingPathComponent($0).path) }
         rmdir(folder.path)
     }

@@ -17,6 +17,7 @@ public final class Trainer {
     private let scorer: CandidateScorer
     private let identity: [String: String]
     private let figure: BestFigure
+    private var run = UUID().uuidString
     private var sampler: Sampler
     private var usage: ExampleUsage
     private var progress = ResumeState.Progress()
@@ -77,7 +78,7 @@ public final class Trainer {
         sampler.place = state.sampler
         scorer.state = state.scorer
         usage.records = state.usage
-        (progress, log, highest) = (state.progress, state.log, state.highest)
+        (run, progress, log, highest) = (state.run, state.progress, state.log, state.highest)
         // Another metric starts to look for the best anew.
         if state.best.metric == best.metric { best = state.best }
         try report(.resumed(step: progress.step, from: folder))
@@ -90,6 +91,7 @@ public final class Trainer {
     ///   `.stopped`, when a checkpoint is written; what saving and `report` throw.
     public func run(outputDirectory: URL) throws -> TrainingSummary {
         let checkpoints = Checkpoints(outputDirectory: outputDirectory)
+        try checkpoints.begin(run: run)
         try report(
             .started(
                 TrainingPlan(
@@ -215,14 +217,14 @@ public final class Trainer {
             try updater.save(to: draft.appendingPathComponent(Trainer.optimizerFile))
             try history.write(summary(checkpoints), to: draft)
             try ResumeState(
-                settings: identity, progress: progress, dropout: .current, sampler: sampler.place,
+                run: run, settings: identity, progress: progress, dropout: .current, sampler: sampler.place,
                 scorer: scorer.state, usage: usage.records, log: log, best: best,
                 highest: settings.reproducesOriginal ? highest : nil
             ).write(to: draft)
         }
         try report(.saved(folder))
         if let limit = settings.saveTotalLimit {
-            try checkpoints.rotate(limit: limit, best: best.step, settings: identity)
+            try checkpoints.rotate(limit: limit, best: best.step, run: run)
         }
     }
 

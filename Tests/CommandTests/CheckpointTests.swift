@@ -52,7 +52,8 @@ final class CheckpointTests: CommandTestCase {
                 tasks: tasks, "--encoder_type", "ca-mtl-base", "--do_train", "--max_steps", "6", "--save_steps", "3"))
         let checkpoints = ["checkpoint-3", "checkpoint-6"]
         let reports = [
-            "README.md", "all_results.json", "run_config.json", "train_results.json", "trainer_state.json",
+            ".camtl-run", "README.md", "all_results.json", "run_config.json", "train_results.json",
+            "trainer_state.json",
         ]
         let model = ["config.json", "model.safetensors", "tokenizer_config.json", "vocab.txt"]
         XCTAssertEqual(try names(in: output), (checkpoints + model + reports).sorted())

@@ -138,6 +138,22 @@ final class StoppedRunTests: CommandTestCase {
             "parameters that train")
     }
 
+    func testARunGoesOnFromItsOwnCheckpointsAndNotFromThoseOfAnEarlierRun() throws {
+        try camtl(training(output, steps: 6, "--save_steps", "2"))
+        // The same settings on another model: nothing but the folder's last run tells the two apart.
+        let second = training(output, steps: 6, "--save_steps", "5", "--model_name_or_path", output.path)
+        let run = try start(second + ["--overwrite_output_dir", "--logging_steps", "1", "--max_steps", "6"])
+        try run.wait(for: "step 1/")
+        run.send(SIGKILL)
+        _ = try run.finish()
+        let resumed = try camtl(second + ["--resume_from_checkpoint"])
+        if !FileManager.default.fileExists(atPath: checkpoint(5).path) {
+            XCTAssertTrue(resumed.messages.contains("there is no checkpoint to go on from"), resumed.messages)
+        }
+        XCTAssertFalse(resumed.messages.contains("going on after step 6"), resumed.messages)
+        XCTAssertTrue(try names(in: output).contains("checkpoint-2"), "the earlier run's are left alone")
+    }
+
     /// As `assertRefuses`, for a run that is refused once the model is loaded.
     private func assertRefusesAfterReports(
         _ arguments: [String], _ parts: String..., file: StaticString = #filePath, line: UInt = #line
@@ -213,7 +229,7 @@ final class StoppedRunTests: CommandTestCase {
         func assert(_ name: String, is expected: String) { XCTAssertEqual(reports[name], expected, "\(reports)") }
         assert("full.status", is: "1\n")
         assertSaid("No space left on device; free some space", in: "full.err")
-        assert("full.files", is: "checkpoint-2\nrun_config.json\n")
+        assert("full.files", is: ".camtl-run\ncheckpoint-2\nrun_config.json\n")
         assert("readonly.status", is: "1\n")
         assertSaid("not writable", in: "readonly.err")
         assert("room.status", is: "0\n")

@@ -27,8 +27,8 @@ final class TrainingRunTests: CommandTestCase {
         XCTAssertEqual(
             try names(in: output),
             [
-                "README.md", "all_results.json", "config.json", "eval_results.json", "model.safetensors",
-                "run_config.json", "tokenizer_config.json", "train_results.json", "trainer_state.json",
+                ".camtl-run", "README.md", "all_results.json", "config.json", "eval_results.json",
+                "model.safetensors", "run_config.json", "tokenizer_config.json", "train_results.json", "trainer_state.json",
                 "vocab.txt",
             ], file: file, line: line)
 

@@ -42,7 +42,8 @@ final class RunTests: ToyTestCase {
         XCTAssertEqual(
             outputFiles(),
             [
-                "config.json", "model.safetensors", "tokenizer_config.json", "trainer_state.json", "vocab.txt",
+                ".camtl-run", "config.json", "model.safetensors", "tokenizer_config.json", "trainer_state.json",
+                "vocab.txt",
             ])
         let loaded = try evaluation(
             run(

@@ -200,7 +200,7 @@ final class TrainerTests: ToyTestCase {
             XCTAssertTrue("\(error)".hasPrefix("the loss of step 2 is \(loss.isNaN ? "nan" : "\(loss)") (tasks in its batch: sts-b)"), "\(error)")
         }
         XCTAssertEqual(differences(try XCTUnwrap(model).weights(), weights), [], "the loss changed the model")
-        XCTAssertEqual(try FileManager.default.contentsOfDirectory(atPath: outputDirectory.path), [])
+        XCTAssertEqual(try FileManager.default.contentsOfDirectory(atPath: outputDirectory.path), [".camtl-run"])
     }
 
     func testTasksWithoutTrainingSetsAreRefused() throws {
@@ -246,7 +246,7 @@ final class TrainerTests: ToyTestCase {
         XCTAssertEqual(saved.map(\.folder.lastPathComponent), ["checkpoint-2", "checkpoint-4"])
         XCTAssertEqual(
             try FileManager.default.contentsOfDirectory(atPath: outputDirectory.path).sorted(),
-            ["checkpoint-2", "checkpoint-4", "trainer_state.json"])
+            [".camtl-run", "checkpoint-2", "checkpoint-4", "trainer_state.json"])
         for (folder, weights) in saved {
             let loaded = try TrainedModel(folder: folder)
             XCTAssertEqual(loaded.loading.new, [])

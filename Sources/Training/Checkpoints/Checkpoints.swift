@@ -2,8 +2,23 @@ import Files
 import Foundation
 
 /// The checkpoints in a run's output folder: `checkpoint-N`, N the number of updates.
+///
+/// A folder may have those of several runs, one after the other. A hidden file says which run is the last one, and a
+/// checkpoint says whose it is.
 struct Checkpoints {
+    static let markName = ".camtl-run"
+
     let outputDirectory: URL
+
+    private var mark: URL { outputDirectory.appendingPathComponent(Checkpoints.markName) }
+
+    /// The run that wrote there last; nil if the folder doesn't say.
+    var lastRun: String? { try? String(contentsOf: mark, encoding: .utf8) }
+
+    /// Notes that a run writes there.
+    func begin(run: String) throws {
+        try writeAtomically(to: mark) { try $0.write(run) }
+    }
 
     func folder(step: Int) -> URL { outputDirectory.appendingPathComponent("checkpoint-\(step)") }
 
@@ -15,10 +30,25 @@ struct Checkpoints {
         }.sorted()
     }
 
-    /// Removes the oldest checkpoints of a run until `limit` are left, but never the newest, nor the best. Those of
-    /// other runs are neither counted nor removed.
-    func rotate(limit: Int, best: Int?, settings: [String: String]) throws {
-        let own = steps().filter { (try? ResumeState.read(from: folder(step: $0)).settings) == settings }
+    /// The last run's newest whole checkpoint, if there is one.
+    ///
+    /// - Parameter passedOver: told of each newer one that isn't whole, and why.
+    func newest(passedOver: (URL, String) throws -> Void) throws -> URL? {
+        let run = lastRun
+        for folder in steps().reversed().map(folder) {
+            do {
+                let state = try ResumeState.read(from: folder)
+                if run == nil || state.run == run { return folder }
+            } catch ResumeError.notWhole(_, let reason) {
+                try passedOver(folder, reason)
+            }
+        }
+        return nil
+    }
+
+    /// Removes a run's oldest checkpoints until `limit` are left, but never the newest, nor the best.
+    func rotate(limit: Int, best: Int?, run: String) throws {
+        let own = steps().filter { (try? ResumeState.read(from: folder(step: $0)).run) == run }
         guard let newest = own.last else { return }
         // As Hugging Face's Trainer has it: with a limit of 1 the best one stays beside the newest.
         let kept = max(limit, best.map { own.contains($0) && $0 != newest } == true ? 2 : 1)

@@ -6,6 +6,8 @@ import Torch
 struct ResumeState: Sendable, Codable {
     static let fileName = "resume_state.json"
 
+    /// The run's own name: another run in the same folder has another.
+    var run: String
     /// The settings that decide the run's numbers, by their flags; a run with others can't go on from here.
     var settings: [String: String]
     var progress: Progress
