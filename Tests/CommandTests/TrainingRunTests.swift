@@ -28,12 +28,13 @@ final class TrainingRunTests: CommandTestCase {
             try names(in: output),
             [
                 ".camtl-run", "README.md", "all_results.json", "config.json", "eval_results.json",
-                "model.safetensors", "run_config.json", "tokenizer_config.json", "train_results.json", "trainer_state.json",
-                "vocab.txt",
+                "model.safetensors", "run_config.json", "tokenizer_config.json", "train_results.json",
+                "trainer_state.json", "vocab.txt",
             ], file: file, line: line)
 
+        let training = try json(output.appendingPathComponent("train_results.json"))
         var expected = TinyEncoder().configuration
-        expected["camtl"] =
+        var entry =
             [
                 "encoder_type": type, "max_seq_length": 16,
                 "tasks": [
@@ -45,6 +46,10 @@ final class TrainingRunTests: CommandTestCase {
                     ],
                 ],
             ] as [String: Any]
+        // Uncertainty sampling may pick nothing of a task in so short a run.
+        let untrained = ["rte", "sts-b", "mnli"].filter { training["train_\($0)_updates"] as? Int == 0 }
+        if !untrained.isEmpty { entry["untrained_tasks"] = untrained }
+        expected["camtl"] = entry
         XCTAssertEqual(
             try json(output.appendingPathComponent("config.json")) as NSDictionary, expected as NSDictionary,
             file: file, line: line)
@@ -58,7 +63,6 @@ final class TrainingRunTests: CommandTestCase {
             evaluation.keys.sorted(), (keys + ["eval_average", "eval_average_std"]).sorted(), file: file, line: line)
         for set in sets.keys { XCTAssertEqual(evaluation["eval_\(set)_samples"] as? Int, 13, file: file, line: line) }
 
-        let training = try json(output.appendingPathComponent("train_results.json"))
         let steps = try XCTUnwrap(training["train_steps"] as? Int)
         let updates = ["rte", "sts-b", "mnli"].compactMap { training["train_\($0)_updates"] as? Int }
         XCTAssertGreaterThan(steps, 0, file: file, line: line)
@@ -90,8 +94,9 @@ final class TrainingRunTests: CommandTestCase {
     func testVariantsNameStandsForItsEncoderOnTheHubsModel() throws {
         let hub = folder.appendingPathComponent("hub")
         let model = hub.appendingPathComponent("models--bert-base-cased")
-        try TinyEncoder().write(to: model.appendingPathComponent("snapshots/0a1b"))
-        try TinyGLUE.write("0a1b\n", to: model.appendingPathComponent("refs/main"))
+        let commit = String(repeating: "0a1b", count: 10)
+        try TinyEncoder().write(to: model.appendingPathComponent("snapshots/\(commit)"))
+        try TinyGLUE.write("\(commit)\n", to: model.appendingPathComponent("refs/main"))
         try TinyGLUE.write(["rte"], to: data)
         try camtl(
             arguments("--model_name_or_path", "CA-MTL-base", "--do_train", "--max_steps", "1"),
