@@ -88,7 +88,8 @@ let package = Package(
         .testTarget(
             name: "TorchTests", dependencies: ["Torch"], exclude: ["Checkpoints/Fixtures"], swiftSettings: swift),
         .testTarget(
-            name: "TokenizationTests", dependencies: ["Tokenization"], exclude: ["Fixtures"], swiftSettings: swift),
+            name: "TokenizationTests", dependencies: ["TestSupport", "Tokenization"], exclude: ["Fixtures"],
+            swiftSettings: swift),
         .testTarget(name: "TasksTests", dependencies: ["Tasks"], swiftSettings: swift),
         .testTarget(name: "CAMTLTests", dependencies: ["CAMTL", "TestSupport", "Training"], swiftSettings: swift),
         .testTarget(name: "ReportingTests", dependencies: ["Reporting", "TestSupport"], swiftSettings: swift),

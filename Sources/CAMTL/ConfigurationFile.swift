@@ -99,14 +99,26 @@ public struct ConfigurationFile: Sendable {
         return Set(configuration.tasks.indices.filter { names.contains(configuration.tasks[$0].name) })
     }
 
-    /// Writes `config.json` for a model made from this one: the encoder's own fields, and `camtl`.
+    private var fields: [String: Any] { (try? JSONSerialization.jsonObject(with: source)) as? [String: Any] ?? [:] }
+
+    /// The classifier of transformers that the file describes, or nil.
+    /// - Throws: `fail`'s error if what it says of its outputs can't be used.
+    func classifier(_ fail: (String) -> ModelError) throws -> SequenceClassifier? {
+        try SequenceClassifier(fields, fail)
+    }
+
+    /// Writes `config.json` for a model made from this one: the encoder's own fields, less what is of transformers'
+    /// classifiers, and `camtl`.
     ///
     /// - Parameters:
     ///   - configuration: the model's.
     ///   - untrained: the names of the tasks whose decoders are at their random start.
     ///   - folder: where the file goes.
     public func write(_ configuration: ModelConfiguration, untrained: [String] = [], to folder: URL) throws {
-        var fields = (try? JSONSerialization.jsonObject(with: source)) as? [String: Any] ?? [:]
+        var fields = fields
+        if (fields["architectures"] as? [String])?.contains(SequenceClassifier.architecture) == true {
+            SequenceClassifier.fields.forEach { fields[$0] = nil }
+        }
         let entry = Trained(
             encoderType: configuration.encoderType, maxSequenceLength: configuration.maxSequenceLength,
             tasks: configuration.tasks, untrainedTasks: untrained.isEmpty ? nil : untrained)

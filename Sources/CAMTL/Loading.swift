@@ -18,7 +18,8 @@ extension CAMTLModel {
     /// initial values.
     ///
     /// Names are those of the original, with or without the prefix `bert.`, with `LayerNorm.gamma` and `.beta` for
-    /// `.weight` and `.bias` in old files.
+    /// `.weight` and `.bias` in old files; of a whole model with one task also transformers' `classifier` for its
+    /// decoder.
     ///
     /// - Parameters:
     ///   - folder: where `model.safetensors` or `pytorch_model.bin` lies.
@@ -29,10 +30,10 @@ extension CAMTLModel {
     /// - Throws: `ModelError.badModel` if there is no such file, or tensors are missing or of another shape;
     ///   `CheckpointError`.
     public func load(from folder: URL, isComplete: Bool, seed: UInt64, dtype: DType = .float32) throws -> LoadReport {
-        let url = try checkpointURL(folder)
+        let url = try Self.checkpointURL(folder)
         let file = try CheckpointFile.open(url)
         var nameInFile: [String: String] = [:]
-        for name in file.names { nameInFile[currentName(name)] = name }
+        for name in file.names { nameInFile[currentName(name, isComplete: isComplete)] = name }
         let parameters = namedParameters()
         try check(parameters, nameInFile, file, isComplete: isComplete, path: url.path)
 
@@ -48,11 +49,13 @@ extension CAMTLModel {
             }
         }
         let known = Set(parameters.map(\.name))
-        report.unused = file.names.filter { !known.contains(currentName($0)) }
+        report.unused = file.names.filter { !known.contains(currentName($0, isComplete: isComplete)) }
         return report
     }
 
-    private func checkpointURL(_ folder: URL) throws -> URL {
+    /// The file with a folder's tensors.
+    /// - Throws: `ModelError.badModel` if there is none.
+    static func checkpointURL(_ folder: URL) throws -> URL {
         let candidates = ["model.safetensors", "pytorch_model.bin"].map { folder.appendingPathComponent($0) }
         guard let found = candidates.first(where: { FileManager.default.fileExists(atPath: $0.path) }) else {
             throw ModelError.badModel(
@@ -87,8 +90,11 @@ extension CAMTLModel {
     }
 
     /// A checkpoint's name for a parameter as this program has it.
-    private func currentName(_ name: String) -> String {
+    private func currentName(_ name: String, isComplete: Bool) -> String {
         var name = name
+        if isComplete, configuration.tasks.count == 1, name.hasPrefix(SequenceClassifier.decoder + ".") {
+            name = "decoders.0.model" + name.dropFirst(SequenceClassifier.decoder.count)
+        }
         if name.hasSuffix(".gamma") { name = name.dropLast(5) + "weight" }
         if name.hasSuffix(".beta") { name = name.dropLast(4) + "bias" }
         let parts: Set = ["embeddings", "encoder", "pooler", "task_type_embeddings", "conditional_alignment"]
@@ -97,9 +103,13 @@ extension CAMTLModel {
     }
 
     /// Writes `model.safetensors`, whole or not at all.
-    public func saveWeights(to folder: URL) throws {
+    public func saveWeights(to folder: URL) throws { try saveWeights(to: folder) { $0 } }
+
+    /// The same under other names; parameters for which `rename` gives nil are left out.
+    func saveWeights(to folder: URL, rename: (String) -> String?) throws {
         var writer = SafetensorsWriter(metadata: ["format": "pt"])
-        for (name, parameter) in namedParameters() {
+        for (parameterName, parameter) in namedParameters() {
+            guard let name = rename(parameterName) else { continue }
             let tensor = parameter.wrappedValue
             try writer.add(name, TensorInfo(dtype: tensor.dtype, shape: tensor.shape)) { sink in
                 try tensor.bytes().withUnsafeBytes { try sink($0) }

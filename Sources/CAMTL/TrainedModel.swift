@@ -11,15 +11,22 @@ public final class TrainedModel {
     public let loading: LoadReport
     /// The tasks, by their positions in the model's list, whose decoders are at their random start.
     public private(set) var untrainedTasks: Set<Int>
+    /// Where it was loaded from.
+    public let folder: URL
     private let file: ConfigurationFile
 
     /// What is wanted of a folder; nil takes what a trained model's folder says, and else the default.
     public struct Request: Sendable {
         /// nil is plain BERT for a folder of a pretrained encoder.
         public var encoderType: EncoderType?
-        /// In their order. nil is for a trained model only.
+        /// In their order. nil is for a trained model only; a folder of transformers' needs exactly one.
         public var tasks: [TaskHead]?
         public var maxSequenceLength: Int?
+        /// Whether a pretrained encoder is refused, as where its new decoders would not be trained, and trained models
+        /// of other programs are taken: transformers' `BertForSequenceClassification` and the original's checkpoints.
+        public var mustBeTrained = false
+        /// Where the vocabulary is, for a folder without one.
+        public var vocabularyFolder: URL?
         /// What new parameters are drawn with.
         public var seed: UInt64 = 42
 
@@ -31,9 +38,10 @@ public final class TrainedModel {
     /// - Throws: `ModelError` if the folder is not a model's, or not the one that is wanted; `CheckpointError`; the
     ///   tokenizer's errors.
     public init(folder: URL, _ request: Request = Request()) throws {
+        self.folder = folder
         file = try ConfigurationFile(folder: folder)
         let configuration = try TrainedModel.configuration(file, request, folder: folder)
-        tokenizer = try WordPieceTokenizer(folder: folder)
+        tokenizer = try WordPieceTokenizer(folder: request.vocabularyFolder ?? folder)
         guard tokenizer.vocabulary.count <= configuration.backbone.vocabularySize else {
             throw ModelError.badModel(
                 path: folder.path,
@@ -41,7 +49,8 @@ public final class TrainedModel {
                     + "\(configuration.backbone.vocabularySize)")
         }
         model = try CAMTLModel(configuration)
-        let loading = try model.load(from: folder, isComplete: file.trained != nil, seed: request.seed)
+        let loading = try model.load(
+            from: folder, isComplete: file.trained != nil || request.mustBeTrained, seed: request.seed)
         self.loading = loading
         untrainedTasks = file.untrainedTasks(of: configuration)
             .union(configuration.tasks.indices.filter { loading.new.contains("decoders.\($0).model.weight") })
@@ -65,6 +74,7 @@ public final class TrainedModel {
     ) throws -> ModelConfiguration {
         func fail(_ reason: String) -> ModelError { .badModel(path: folder.path, reason: reason) }
         guard let trained = file.trained else {
+            if request.mustBeTrained { return try trainedElsewhere(file, request, folder: folder) }
             guard let tasks = request.tasks else {
                 throw fail("this is a pretrained encoder and no trained model: config.json has no entry \"camtl\"")
             }
@@ -92,6 +102,22 @@ public final class TrainedModel {
         return ModelConfiguration(
             encoderType: trained.encoderType, backbone: file.backbone,
             maxSequenceLength: request.maxSequenceLength ?? trained.maxSequenceLength, tasks: trained.tasks)
+    }
+
+    /// The model in a folder that another program trained.
+    private static func trainedElsewhere(
+        _ file: ConfigurationFile, _ request: Request, folder: URL
+    ) throws -> ModelConfiguration {
+        func fail(_ reason: String) -> ModelError { .badModel(path: folder.path, reason: reason) }
+        if let classifier = try file.classifier(fail) {
+            return try classifier.configuration(request, backbone: file.backbone, fail)
+        }
+        if let checkpoint = try OriginalCheckpoint(folder: folder) {
+            return try checkpoint.configuration(request, backbone: file.backbone, fail)
+        }
+        throw fail(
+            "this is a pretrained encoder and no trained model: config.json has no entry \"camtl\", and new decoders "
+                + "would say anything; train it first (--do_train), or name a trained model's folder")
     }
 
     /// Writes the model's files into a folder that exists, in place of those of an earlier model. They are all there

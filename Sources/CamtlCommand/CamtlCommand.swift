@@ -130,7 +130,7 @@ struct CamtlCommand: ParsableCommand {
 /// own for itself.
 struct Subcommands: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "camtl", subcommands: [Predict.self, Tokenize.self, Download.self])
+        commandName: "camtl", subcommands: [Predict.self, Convert.self, Tokenize.self, Download.self])
 
     static var names: [String] {
         configuration.subcommands.map { $0.configuration.commandName ?? "" }

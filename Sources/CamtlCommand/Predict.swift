@@ -1,6 +1,7 @@
 import ArgumentParser
 import CAMTL
 import Foundation
+import Tasks
 import Training
 
 struct Predict: ParsableCommand {
@@ -16,6 +17,11 @@ struct Predict: ParsableCommand {
     @Option(name: .customLong("model_name_or_path"), help: "The trained model's folder.")
     var modelNameOrPath: String
 
+    @Option(
+        name: .customLong("tasks"), parsing: .upToNextOption,
+        help: "What the folder doesn't say: the task of a BertForSequenceClassification of transformers.")
+    var tasks: [String] = []
+
     @Option(name: .customLong("input"), help: "The file of rows, JSON lines.")
     var input: String
 
@@ -30,7 +36,10 @@ struct Predict: ParsableCommand {
             throw CommandError(
                 "--per_device_eval_batch_size is \(batchSize); it has to be from 1 to \(Problems.highestCount)")
         }
-        let trained = try TrainedModel(folder: ModelLocation(named: modelNameOrPath).folder())
+        var request = TrainedModel.Request()
+        request.mustBeTrained = true
+        request.tasks = tasks.isEmpty ? nil : try tasks.map { try GLUE.task(named: $0).head }
+        let trained = try TrainedModel(folder: ModelLocation(named: modelNameOrPath).folder(), request)
         try Predictor(trained, batchSize: batchSize)
             .predict(URL(fileURLWithPath: input), to: URL(fileURLWithPath: output))
     }

@@ -4,17 +4,32 @@ extension WordPieceTokenizer {
     private static let vocabularyFile = "vocab.txt"
     private static let configurationFile = "tokenizer_config.json"
 
-    /// Reads `vocab.txt` and, where there is one, `tokenizer_config.json` of a model's folder.
+    /// The files of which a model's folder needs one.
+    public static let files = [vocabularyFile, TokenizerFile.name]
+
+    /// Reads `vocab.txt` and, where there is one, `tokenizer_config.json` of a model's folder. A folder without
+    /// `vocab.txt` may have a `tokenizer.json` of the PyPI package `tokenizers` in its place.
     ///
-    /// Without `do_lower_case` in the latter, the tokenizer is uncased, as transformers' `BertTokenizer` is then,
-    /// unless each letter from A to Z is a token: an uncased vocabulary has no use for those.
+    /// Without `do_lower_case` in `tokenizer_config.json`, `tokenizer.json` has the say where it is read; else the
+    /// tokenizer is uncased, as transformers' `BertTokenizer` is then, unless each letter from A to Z is a token: an
+    /// uncased vocabulary has no use for those.
     ///
     /// Throws `TokenizationError` when a file can't be read, the vocabulary is not usable, or the configuration is
     /// malformed or asks for what this tokenizer doesn't do.
     public init(folder: URL) throws {
-        let vocabulary = try Vocabulary(contentsOf: folder.appendingPathComponent(Self.vocabularyFile))
         let file = folder.appendingPathComponent(Self.configurationFile)
-        let settings = try TokenizerSettings(contentsOf: file)
+        var settings = try TokenizerSettings(contentsOf: file)
+        let list = folder.appendingPathComponent(Self.vocabularyFile)
+        let whole = folder.appendingPathComponent(TokenizerFile.name)
+        let files = FileManager.default
+        let vocabulary: Vocabulary
+        if !files.fileExists(atPath: list.path), files.fileExists(atPath: whole.path) {
+            let tokenizer = try TokenizerFile(contentsOf: whole)
+            vocabulary = tokenizer.vocabulary
+            settings.complete(with: tokenizer)
+        } else {
+            vocabulary = try Vocabulary(contentsOf: list)
+        }
         let lowercase = settings.lowercase ?? !vocabulary.isCased
         if let reason = settings.unsupportedSetting(lowercase: lowercase) {
             throw TokenizationError.invalidConfiguration(path: file.path, reason: reason)
@@ -98,6 +113,13 @@ private struct TokenizerSettings: Decodable {
         } catch {
             throw TokenizationError.invalidConfiguration(path: file.path, reason: "not a JSON object")
         }
+    }
+
+    /// Takes what is not set from a whole tokenizer.
+    mutating func complete(with tokenizer: TokenizerFile) {
+        lowercase = lowercase ?? tokenizer.lowercase
+        stripAccents = stripAccents ?? tokenizer.stripAccents
+        tokenizeChineseCharacters = tokenizeChineseCharacters ?? tokenizer.tokenizeChineseCharacters
     }
 
     /// What asks for other ids than BERT's; nil when nothing does.

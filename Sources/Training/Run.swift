@@ -205,7 +205,8 @@ public struct Run {
     private func loadModel(from folder: URL) throws -> TrainedModel {
         var request = configuration.model
         request.tasks = try configuration.taskNames.map { try $0.map { try GLUE.task(named: $0).head } }
-        if request.tasks == nil, try ConfigurationFile(folder: folder).trained == nil {
+        request.mustBeTrained = !configuration.trains
+        if request.tasks == nil, configuration.trains, try ConfigurationFile(folder: folder).trained == nil {
             request.tasks = GLUE.tasks.map(\.head)
         }
         let trained = try TrainedModel(folder: folder, request)

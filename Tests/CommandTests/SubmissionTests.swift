@@ -216,9 +216,7 @@ final class SubmissionTests: CommandTestCase {
 
     func testNothingToPredictIsRefusedBeforeTraining() throws {
         try TinyGLUE.write(["rte"], to: data)
-        try assertRefuses(
-            arguments("--do_predict"),
-            "there is nothing to predict: rte is not trained, its decoder is at its random start")
+        try assertRefuses(arguments("--do_predict"), "this is a pretrained encoder and no trained model")
         let missing = data.appendingPathComponent("RTE/test.tsv")
         try FileManager.default.removeItem(at: missing)
         try assertRefuses(

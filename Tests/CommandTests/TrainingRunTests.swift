@@ -110,7 +110,7 @@ final class TrainingRunTests: CommandTestCase {
         model.tensors["cls.predictions.bias"] = .init(shape: [80], values: Array(repeating: 0, count: 80))
         try model.write(to: encoder)
         try TinyGLUE.write(["rte"], to: data)
-        let messages = try camtl(arguments("--do_eval")).messages
+        let messages = try camtl(arguments("--do_train", "--max_steps", "1")).messages
         let lines = messages.split(separator: "\n")
         XCTAssert(lines.contains { $0.hasPrefix("39 ") && $0.contains("loaded") }, messages)
         XCTAssert(lines.contains { $0.contains("new") && $0.contains("decoders.0.model.weight") }, messages)

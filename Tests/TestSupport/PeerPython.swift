@@ -15,6 +15,10 @@ public enum PeerPython {
         public var description: String { "python \(arguments.joined(separator: " ")): status \(status)\n\(output)" }
     }
 
+    /// Where the scripts are that are files: `Tests/peers`.
+    public static let folder = URL(fileURLWithPath: #filePath).resolvingSymlinksInPath()
+        .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("peers")
+
     /// Runs a script given as text, and gives back its standard output.
     ///
     /// It runs without a network, on the CPU, in one thread; modules of the user's own are not seen.
@@ -30,12 +34,13 @@ public enum PeerPython {
         try start(["-c", script] + arguments, shown: arguments, environment)
     }
 
-    /// Runs a script's file as ``run(_:_:environment:)`` does its text.
+    /// Runs a script of ``folder`` as ``run(_:_:environment:)`` does a text.
     @discardableResult
     public static func run(
-        file: URL, _ arguments: [String] = [], environment: [String: String] = [:]
+        file: String, _ arguments: [String] = [], environment: [String: String] = [:]
     ) throws -> String {
-        try start([file.path] + arguments, shown: [file.path] + arguments, environment)
+        try start(
+            [folder.appendingPathComponent(file).path] + arguments, shown: [file] + arguments, environment)
     }
 
     private static func start(

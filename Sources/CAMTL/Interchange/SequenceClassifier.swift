@@ -1,0 +1,69 @@
+import Foundation
+import Tasks
+
+/// A folder of transformers' `BertForSequenceClassification`: plain BERT with one decoder, `classifier`.
+struct SequenceClassifier {
+    static let architecture = "BertForSequenceClassification"
+    /// The fields of `config.json` that say what the classifier is, and not what its encoder is.
+    static let fields = ["architectures", "finetuning_task", "id2label", "label2id", "num_labels", "problem_type"]
+    /// The name of its decoder among the tensors.
+    static let decoder = "classifier"
+
+    /// The names of its outputs, in their order.
+    let outputs: [String]
+
+    /// The classifier that a configuration describes, or nil if it is of another class.
+    ///
+    /// - Throws: `fail`'s error if what it says of its outputs can't be used.
+    init?(_ configuration: [String: Any], _ fail: (String) -> ModelError) throws {
+        guard let classes = configuration["architectures"] as? [String], classes.contains(Self.architecture) else {
+            return nil
+        }
+        if let type = configuration["problem_type"] as? String, type == "multi_label_classification" {
+            throw fail("\"problem_type\" is \"\(type)\"; a task here has one label an example")
+        }
+        guard let names = configuration["id2label"], !(names is NSNull) else {
+            // As transformers has it, which leaves out what is its default.
+            outputs = (0..<(configuration["num_labels"] as? Int ?? 2)).map { "LABEL_\($0)" }
+            return
+        }
+        guard let names = names as? [String: Any] else { throw fail("\"id2label\" is not a JSON object") }
+        outputs = try (0..<names.count).map { index in
+            guard let name = names["\(index)"] else {
+                throw fail("\"id2label\" has \(names.count) entries, and none for output \(index)")
+            }
+            return "\(name)"
+        }
+    }
+
+    /// The model that the classifier is: plain BERT with the one task that is wanted.
+    ///
+    /// - Throws: `fail`'s error if it is not one task that is wanted, or one whose labels are not the outputs'.
+    func configuration(
+        _ request: TrainedModel.Request, backbone: BERTConfiguration, _ fail: (String) -> ModelError
+    ) throws -> ModelConfiguration {
+        if let type = request.encoderType, type != .bert {
+            throw fail("this is a \(Self.architecture), whose encoder is bert, not \(type.rawValue)")
+        }
+        guard let tasks = request.tasks, let task = tasks.first, tasks.count == 1 else {
+            throw fail(
+                "this is a \(Self.architecture), a classifier of one task, and it does not say which: give exactly "
+                    + "one with --tasks")
+        }
+        guard let head = task.ordered(byOutputs: outputs) else {
+            throw fail(
+                "its outputs are \(outputs.joined(separator: ", ")), and \(task.name)'s "
+                    + "\(Self.text(task.output)): this is no classifier of \(task.name)")
+        }
+        return ModelConfiguration(
+            encoderType: .bert, backbone: backbone,
+            maxSequenceLength: request.maxSequenceLength ?? min(128, backbone.maxPositions), tasks: [head])
+    }
+
+    private static func text(_ output: TaskOutput) -> String {
+        switch output {
+        case .classification(let labels): "labels are \(labels.joined(separator: ", "))"
+        case .regression: "is one number"
+        }
+    }
+}

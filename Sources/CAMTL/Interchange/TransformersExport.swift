@@ -1,0 +1,105 @@
+import Files
+import Foundation
+import Tasks
+import Tokenization
+import Torch
+
+extension TrainedModel {
+    /// Writes a folder that transformers loads as `BertForSequenceClassification`, with one task's decoder for its
+    /// `classifier`: `config.json`, `model.safetensors` and the tokenizer's files. It is there whole or not at all; one
+    /// of that name is replaced.
+    ///
+    /// - Parameters:
+    ///   - name: the task.
+    ///   - folder: the folder to write; the one it is in must exist.
+    /// - Throws: what ``checkExport(of:)`` throws; errors of writing.
+    public func export(task name: String, to folder: URL) throws {
+        let number = try checkExport(of: name)
+        let configuration = model.configuration
+        let json = try JSONSerialization.data(
+            withJSONObject: configuration.transformersFields(configuration.tasks[number]),
+            options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
+        try writeFolderAtomically(to: folder) { draft in
+            try tokenizer.writeConfiguration(to: draft, maxLength: configuration.maxSequenceLength)
+            try model.saveClassifier(task: number, to: draft)
+            try writeAtomically(to: draft.appendingPathComponent("config.json")) { try $0.write(json + [0x0A]) }
+        }
+    }
+
+    /// Checks that a task can be exported.
+    ///
+    /// - Returns: its position in the model's list.
+    /// - Throws: `ModelError.badModel` for a conditioned encoder, as transformers has no class for it,
+    ///   or a task that training never came to; `ModelError.badConfiguration` if the model has no such task.
+    @discardableResult
+    public func checkExport(of task: String) throws -> Int {
+        let configuration = model.configuration
+        guard configuration.encoderType == .bert else {
+            throw ModelError.badModel(
+                path: folder.path,
+                reason: "the encoder is \(configuration.encoderType.rawValue), for which transformers has no class: use "
+                    + "the model as it is with camtl, or train one with --encoder_type bert")
+        }
+        guard let number = configuration.tasks.firstIndex(where: { $0.name == task }) else {
+            let known = configuration.tasks.map(\.name).joined(separator: ", ")
+            throw ModelError.badConfiguration(["this model has no decoder for \(task); its tasks are \(known)"])
+        }
+        guard !untrainedTasks.contains(number) else {
+            throw ModelError.badModel(
+                path: folder.path, reason: "\(task) is not trained, its decoder is at its random start")
+        }
+        return number
+    }
+}
+
+extension CAMTLModel {
+    /// Writes `model.safetensors` with the encoder and one decoder, as transformers names them.
+    fileprivate func saveClassifier(task: Int, to folder: URL) throws {
+        let decoder = "decoders.\(task).model."
+        try saveWeights(to: folder) { name in
+            if name.hasPrefix(decoder) { return "\(SequenceClassifier.decoder).\(name.dropFirst(decoder.count))" }
+            return name.hasPrefix("decoders.") ? nil : name
+        }
+    }
+}
+
+extension ModelConfiguration {
+    /// The fields of transformers' `config.json` for a classifier of this plain BERT.
+    fileprivate func transformersFields(_ task: TaskHead) -> [String: Any] {
+        var fields: [String: Any] = [
+            "architectures": [SequenceClassifier.architecture],
+            "model_type": "bert",
+            "finetuning_task": task.name,
+            "hidden_size": backbone.hiddenSize,
+            "num_hidden_layers": backbone.layerCount,
+            "num_attention_heads": backbone.attentionHeadCount,
+            "intermediate_size": backbone.intermediateSize,
+            "vocab_size": backbone.vocabularySize,
+            "max_position_embeddings": backbone.maxPositions,
+            "type_vocab_size": backbone.tokenTypeCount,
+            "hidden_act": backbone.activation.rawValue,
+            "layer_norm_eps": backbone.layerNormEpsilon,
+            "hidden_dropout_prob": backbone.hiddenDropout,
+            "attention_probs_dropout_prob": backbone.attentionDropout,
+            "classifier_dropout": dropout.decoder,
+            "pad_token_id": backbone.paddingTokenID,
+            "initializer_range": backbone.initializerRange,
+            "position_embedding_type": "absolute",
+            // The name that older and newer versions read.
+            "torch_dtype": "float32",
+        ]
+        let labels: [String]
+        switch task.output {
+        case .classification(let names):
+            labels = names
+            fields["problem_type"] = "single_label_classification"
+        case .regression:
+            labels = ["LABEL_0"]
+            fields["problem_type"] = "regression"
+        }
+        fields["num_labels"] = labels.count
+        fields["id2label"] = Dictionary(uniqueKeysWithValues: labels.enumerated().map { ("\($0)", $1) })
+        fields["label2id"] = Dictionary(uniqueKeysWithValues: labels.enumerated().map { ($1, $0) })
+        return fields
+    }
+}

@@ -1,0 +1,69 @@
+import ArgumentParser
+import CAMTL
+import Foundation
+import Tasks
+
+struct Convert: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "convert",
+        abstract: "Convert trained models from and to the formats of other programs.",
+        discussion: """
+            A model that camtl trained with the bert encoder becomes, for each task, a folder OUT/TASK that transformers \
+            loads as BertForSequenceClassification. A checkpoint of the original code (pytorch_model.bin), or a folder of \
+            a BertForSequenceClassification with its task in --tasks, becomes a model of camtl, in OUT.
+            """)
+
+    @Option(name: .customLong("model_name_or_path"), help: "The folder of the model to convert.")
+    var modelNameOrPath: String
+
+    @Option(name: .customLong("output_dir"), help: "Where the converted model goes.")
+    var outputDir: String
+
+    @Flag(name: .customLong("overwrite_output_dir"), help: "Write into an output folder that is not empty.")
+    var overwriteOutputDir = false
+
+    @Option(
+        name: .customLong("tasks"), parsing: .upToNextOption,
+        help: "The tasks to export, or those of a checkpoint, in its order. (default: the model's; the original's nine)")
+    var tasks: [String] = []
+
+    @Option(
+        name: .customLong("encoder_type"),
+        help: "What a checkpoint's encoder has to be. (default: what its tensors say)")
+    var encoderType: EncoderType?
+
+    @Option(
+        name: .customLong("max_seq_length"), parsing: .unconditional,
+        help: "The longest input in tokens, of a model with the bert encoder. (default: 128, or the model's)")
+    var maxSeqLength: Int?
+
+    @Option(
+        name: .customLong("tokenizer_name"),
+        help: "A folder or name with the vocabulary, for a checkpoint without one: the encoder it was trained from.")
+    var tokenizerName: String?
+
+    func run() throws {
+        if let length = maxSeqLength, length < 3 {
+            throw CommandError("--max_seq_length is \(length); a sequence has at least 3 tokens")
+        }
+        var request = TrainedModel.Request()
+        request.tasks = tasks.isEmpty ? nil : try tasks.map { try GLUE.task(named: $0).head }
+        request.encoderType = encoderType
+        request.maxSequenceLength = maxSeqLength
+        request.vocabularyFolder = try tokenizerName.map { try ModelLocation(named: $0).folder() }
+        var conversion = Conversion(
+            from: try ModelLocation(named: modelNameOrPath).folder(), to: URL(fileURLWithPath: outputDir), request)
+        conversion.overwritesOutput = overwriteOutputDir
+        let result = try conversion()
+        if !result.loading.unused.isEmpty {
+            let names = result.loading.unused.prefix(5).joined(separator: ", ")
+            let more = result.loading.unused.count > 5 ? ", …" : ""
+            let text = "\(result.loading.path): \(result.loading.unused.count) tensors are not used: \(names)\(more)\n"
+            FileHandle.standardError.write(Data(text.utf8))
+        }
+        for task in result.untrained {
+            FileHandle.standardError.write(Data("\(task) is left out: its decoder is at its random start\n".utf8))
+        }
+        for folder in result.folders { print(folder.path) }
+    }
+}
