@@ -67,13 +67,14 @@ test: build example
 	CAMTL_PROGRAM='$(PROGRAM)' CAMTL_EXAMPLE='$(CURDIR)/.build/example/debug/predict' CAMTL_PRETRAINED='$(ENCODER)' \
 	    swift test $(SWIFT_FLAGS) --disable-testable-imports --disable-swift-testing
 
-# What swift-protobuf makes of event.proto is committed; whoever changes that file runs this, with protoc in PATH.
-EVENT_FOLDER := Sources/Reporting/TensorBoard
+# What swift-protobuf makes of event.proto is committed; whoever changes that file runs this, with protoc in PATH. The
+# generator is built from a copy of the package, so that the build of this one knows nothing of it.
+EVENTS := Sources/Reporting/TensorBoard
 protobuf: build
-	swift build --package-path .build/checkouts/swift-protobuf --scratch-path .build/protobuf \
-	    --product protoc-gen-swift
-	protoc --plugin=.build/protobuf/debug/protoc-gen-swift --proto_path=$(EVENT_FOLDER) \
-	    --swift_out=$(EVENT_FOLDER) event.proto
+	rm -rf .build/protobuf
+	cp -R .build/checkouts/swift-protobuf .build/protobuf
+	swift build --package-path .build/protobuf --product protoc-gen-swift
+	protoc --plugin=.build/protobuf/.build/debug/protoc-gen-swift --proto_path=$(EVENTS) --swift_out=$(EVENTS) event.proto
 
 clean:
 	rm -rf .build .libtorch .pretrained/minilm
