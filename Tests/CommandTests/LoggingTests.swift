@@ -144,8 +144,13 @@ final class LoggingTests: CommandTestCase {
     }
 
     func testEvaluationAloneLogsNothing() throws {
-        try camtl(arguments("--do_eval", "--logging_dir", logs.path))
-        XCTAssertFalse(FileManager.default.fileExists(atPath: logs.path))
+        try camtl(training())
+        let before = try contents(of: logs)
+        try camtl(
+            arguments(
+                tasks: ["rte", "sts-b"], output: folder.appendingPathComponent("evaluated"), "--do_eval",
+                "--logging_dir", logs.path, "--model_name_or_path", output.path))
+        XCTAssertEqual(try contents(of: logs), before)
     }
 
     func testLogFolderThatCannotBeIsRefused() throws {
