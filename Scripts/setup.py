@@ -281,8 +281,8 @@ def provide_folder(
 ) -> Path:
     """A folder of the cache, made when it is not whole.
 
-    `make` is given a folder for what it needs meanwhile, and the path in it of the folder to make, which then appears by
-    one rename: an interrupted set-up leaves nothing that looks whole, and what it did leave the next one clears away.
+    `make` is given a folder for what it needs meanwhile, and the path in it of the folder to make, which then appears
+    by one rename: an interrupted set-up leaves nothing that looks whole, and what it did leave the next one clears away.
     """
     if is_whole():
         return folder

@@ -8,9 +8,10 @@ struct Convert: ParsableCommand {
         commandName: "convert",
         abstract: "Convert trained models from and to the formats of other programs.",
         discussion: """
-            A model that camtl trained with the bert encoder becomes, for each task, a folder OUT/TASK that transformers \
-            loads as BertForSequenceClassification. A checkpoint of the original code (pytorch_model.bin), or a folder of \
-            a BertForSequenceClassification with its task in --tasks, becomes a model of camtl, in OUT.
+            A model that camtl trained with the bert encoder becomes, for each task, a folder OUT/TASK that \
+            transformers loads as BertForSequenceClassification. A checkpoint of the original code \
+            (pytorch_model.bin), or a folder of a BertForSequenceClassification with its task in --tasks, becomes a \
+            model of camtl, in OUT.
             """)
 
     @Option(name: .customLong("model_name_or_path"), help: "The folder of the model to convert.")
@@ -24,7 +25,7 @@ struct Convert: ParsableCommand {
 
     @Option(
         name: .customLong("tasks"), parsing: .upToNextOption,
-        help: "The tasks to export, or those of a checkpoint, in its order. (default: the model's; the original's nine)")
+        help: "The tasks to export, or a checkpoint's, in its order. (default: the model's; the original's nine)")
     var tasks: [String] = []
 
     @Option(

@@ -61,7 +61,8 @@ public enum PeerPython {
         process.executableURL = URL(fileURLWithPath: interpreter)
         process.arguments = ["-E", "-s"] + arguments
         let fixed = [
-            "HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false",
+            "HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1",
+            "TOKENIZERS_PARALLELISM": "false",
         ]
         process.environment = own.merging(fixed) { $1 }.merging(environment) { $1 }
         process.standardInput = FileHandle.nullDevice

@@ -31,8 +31,8 @@ public struct Conversion: Sendable {
         self.request = request
     }
 
-    /// - Throws: `ModelError` if the source is no trained model or not what is wanted, can't be converted, or the output
-    ///   is not to be written to, before anything is written; the errors of reading and writing.
+    /// - Throws: `ModelError` if the source is no trained model or not what is wanted, can't be converted, or the
+    ///   output is not to be written to, before anything is written; the errors of reading and writing.
     public func callAsFunction() throws -> Result {
         let isNew = try checkOutput()
         var request = request

@@ -37,8 +37,8 @@ extension TrainedModel {
         guard configuration.encoderType == .bert else {
             throw ModelError.badModel(
                 path: folder.path,
-                reason: "the encoder is \(configuration.encoderType.rawValue), for which transformers has no class: use "
-                    + "the model as it is with camtl, or train one with --encoder_type bert")
+                reason: "the encoder is \(configuration.encoderType.rawValue), for which transformers has no class: "
+                    + "use the model as it is with camtl, or train one with --encoder_type bert")
         }
         guard let number = configuration.tasks.firstIndex(where: { $0.name == task }) else {
             let known = configuration.tasks.map(\.name).joined(separator: ", ")

@@ -62,8 +62,8 @@ final class OriginalCheckpointTests: CommandTestCase {
 
     private func convert(_ source: URL? = nil, _ more: String...) -> [String] {
         [
-            "convert", "--model_name_or_path", (source ?? original).path, "--output_dir", converted.path, "--tokenizer_name",
-            vocabulary.path,
+            "convert", "--model_name_or_path", (source ?? original).path, "--output_dir", converted.path,
+            "--tokenizer_name", vocabulary.path,
         ] + more
     }
 
@@ -105,7 +105,8 @@ final class OriginalCheckpointTests: CommandTestCase {
                 XCTAssertEqual(said.text, converted.path + "\n")
                 XCTAssertEqual(said.messages, "", "every tensor is used: \(what)")
                 XCTAssertEqual(
-                    try names(in: converted), ["config.json", "model.safetensors", "tokenizer_config.json", "vocab.txt"])
+                    try names(in: converted),
+                    ["config.json", "model.safetensors", "tokenizer_config.json", "vocab.txt"])
                 let entry = try json(converted.appendingPathComponent("config.json"))["camtl"] as? [String: Any]
                 XCTAssertEqual(entry?["encoder_type"] as? String, type)
                 XCTAssertEqual(entry?["max_seq_length"] as? Int, 16)
@@ -141,28 +142,40 @@ final class OriginalCheckpointTests: CommandTestCase {
         try assertRefuses(
             convert(), "this checkpoint has 3 decoders, of 2, 3, 1 outputs, and the tasks are 9", "give --tasks")
         try assertRefuses(
-            convert(nil, "--tasks", "mnli", "cola", "sts-b"), "--tasks has mnli, of 3, where the decoder has 2", "that order")
-        try assertRefuses(convert(nil, "--tasks", "rte", "mnli", "rte"), "--tasks has rte, of 2, where the decoder has 1")
+            convert(nil, "--tasks", "mnli", "cola", "sts-b"), "--tasks has mnli, of 3, where the decoder has 2",
+            "that order")
+        try assertRefuses(
+            convert(nil, "--tasks", "rte", "mnli", "rte"), "--tasks has rte, of 2, where the decoder has 1")
     }
 
     func testVocabularyIsAskedForWhereThereIsNone() throws {
         try write(["base"])
-        let without = Array(convert(nil, "--tasks").filter { $0 != "--tokenizer_name" && $0 != vocabulary.path }) + tasks
+        let without = convert(nil, "--tasks").filter { !["--tokenizer_name", vocabulary.path].contains($0) } + tasks
         try assertRefuses(without, original.appendingPathComponent("vocab.txt").path, "--tokenizer_name")
         try FileManager.default.moveItem(
             at: vocabulary.appendingPathComponent("vocab.txt"), to: original.appendingPathComponent("vocab.txt"))
         try camtl(without)
+        // With a vocabulary it is evaluated as it is, too.
+        try TinyGLUE.write(tasks, to: data)
+        let results = try [original, converted].map { model in
+            try camtl(arguments(tasks: tasks, "--model_name_or_path", model.path, "--do_eval"))
+            return try Data(contentsOf: output.appendingPathComponent("eval_results.json"))
+        }
+        XCTAssertEqual(results[0], results[1])
     }
 
     func testNineDecodersAreTheNineTasksInTheOriginalsOrder() throws {
         try TinyEncoder().write(to: encoder)
         try TinyGLUE.write(TinyGLUE.all.map(\.task), to: data)
         try camtl(
-            arguments(tasks: TinyGLUE.all.map(\.task), "--encoder_type", "ca-mtl-base", "--do_train", "--max_steps", "2"))
+            arguments(
+                tasks: TinyGLUE.all.map(\.task), "--encoder_type", "ca-mtl-base", "--do_train", "--max_steps", "2"))
         // What the original would have left of this model.
         try FileManager.default.createDirectory(at: original, withIntermediateDirectories: true)
         var configuration = try json(output.appendingPathComponent("config.json"))
-        let entry = try XCTUnwrap(configuration.removeValue(forKey: "camtl") as? NSDictionary)
+        var entry = try XCTUnwrap(configuration.removeValue(forKey: "camtl") as? [String: Any])
+        // No file of the original's says how far training came.
+        entry["untrained_tasks"] = nil
         try JSONSerialization.data(withJSONObject: configuration)
             .write(to: original.appendingPathComponent("config.json"))
         try PeerPython.run(
@@ -173,7 +186,8 @@ final class OriginalCheckpointTests: CommandTestCase {
                 "convert", "--model_name_or_path", original.path, "--output_dir", converted.path, "--tokenizer_name",
                 output.path,
             ])
-        XCTAssertEqual(try json(converted.appendingPathComponent("config.json"))["camtl"] as? NSDictionary, entry)
+        XCTAssertEqual(
+            try json(converted.appendingPathComponent("config.json"))["camtl"] as? NSDictionary, entry as NSDictionary)
         let weights = "model.safetensors"
         XCTAssertEqual(
             try Data(contentsOf: converted.appendingPathComponent(weights)),
