@@ -62,7 +62,7 @@ install)
     fi
     ;;
 runtime-packages)
-    install_packages ca-certificates zlib1g
+    install_packages ca-certificates libcurl4 zlib1g
     ;;
 *)
     sed -n '2,/^$/s/^# \{0,1\}//p' "$0" >&2
