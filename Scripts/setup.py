@@ -184,7 +184,7 @@ def check_platform() -> str:
 
 
 def check_toolchain() -> None:
-    """Checks that Swift 6.1 or newer, its clang's C++ standard library, and git are there."""
+    """Checks that Swift 6.1 or newer, its clang's C++ standard library, zlib's headers and git are there."""
     swift = shutil.which("swift")
     if swift is None:
         raise SetupError(f"swift is missing: install {SWIFT} and put it in PATH.")
@@ -198,18 +198,25 @@ def check_toolchain() -> None:
         raise SetupError(f"{swift} is not the Swift compiler: install {SWIFT} and put it first in PATH.") from None
     if major_and_minor < (6, 1):
         raise SetupError(f"{version[0]} is too old: install {SWIFT}.")
-    with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder, "check.cpp")
-        source.write_text("#include <vector>\nint main() { return int(std::vector<int>().size()); }\n")
-        compiled = clang.exists() and subprocess.run(
-            [str(clang), "-std=c++20", str(source), "-o", str(source.with_suffix(""))],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
-    if not compiled:
+    if not builds(clang, "#include <vector>\nint main() { return int(std::vector<int>().size()); }\n"):
         raise SetupError(
             "Swift's clang cannot build a C++ program: install the C++ standard library's headers "
             "(g++ on Debian and Ubuntu, gcc-c++ on Fedora and RHEL).")
+    if not builds(clang, "#include <zlib.h>\nint main() { return zlibVersion() == nullptr; }\n", "-lz"):
+        raise SetupError(
+            "zlib's headers are missing: install them (zlib1g-dev on Debian and Ubuntu, zlib-devel on Fedora and RHEL).")
     if shutil.which("git") is None:
         raise SetupError("git is missing: install git, with which Swift fetches the packages that camtl depends on.")
+
+
+def builds(clang: Path, program: str, *libraries: str) -> bool:
+    """Whether a C++ program can be compiled and linked."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder, "check.cpp")
+        source.write_text(program)
+        command = [str(clang), "-std=c++20", str(source), "-o", str(source.with_suffix("")), *libraries]
+        return clang.exists() and subprocess.run(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
 
 
 def check_space(folder: Path, megabytes: int, purpose: str, instead: str) -> None:
