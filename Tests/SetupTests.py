@@ -332,6 +332,8 @@ class PrerequisiteTests(SetupTestCase):
         self.assertRegex(self.problem(setup.check_toolchain), "^Swift version 5.10 is too old: install Swift 6.1")
         self.program("swift", (self.folder / "swift").read_text().replace("5.10.1", "6.1"))
         self.assertRegex(self.problem(setup.check_toolchain), r"C\+\+ standard library's headers \(g\+\+ on Debian")
+        self.program("usr/bin/clang++", 'case "$*" in *-lz*) exit 1;; esac')
+        self.assertRegex(self.problem(setup.check_toolchain), r"^zlib's headers are missing: install them \(zlib1g-dev")
         self.program("usr/bin/clang++", "exit 0")
         self.assertRegex(self.problem(setup.check_toolchain), "^git is missing: install git")
         self.program("git", "exit 0")
