@@ -124,6 +124,23 @@ bool ct_fused_adam(
     const CTTensor *second_moments, size_t count, int64_t step, double rate, double beta1, double beta2,
     double epsilon);
 
+// Linear layers in 8-bit integers: inexact, without gradients, for float32 on the CPU. A row of an output depends on
+// that row of the input alone; it is the same bits on every processor and at any number of threads.
+
+typedef struct CTQuantizedLinearImpl *CTQuantizedLinear;
+
+enum { CT_ACTIVATION_NONE = 0, CT_ACTIVATION_GELU = 1, CT_ACTIVATION_RELU = 2 };
+
+/// Whether the processor has the instructions that make them faster than exact ones.
+bool ct_quantized_linear_is_fast(void);
+/// x Wᵀ + b with the weights as they are now; `bias` or NULL. The caller releases it with ct_release_quantized_linear.
+CTQuantizedLinear ct_quantize_linear(CTTensor weight, CTTensor bias);
+void ct_release_quantized_linear(CTQuantizedLinear linear);
+CTTensor ct_quantized_linear(CTQuantizedLinear linear, CTTensor tensor);
+/// down(activation(up(x))), without the wide values in memory.
+CTTensor ct_quantized_feed_forward(
+    CTQuantizedLinear up, int32_t activation, CTQuantizedLinear down, CTTensor tensor);
+
 #ifdef __cplusplus
 }
 #endif
