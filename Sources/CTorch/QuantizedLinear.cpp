@@ -7,6 +7,7 @@
 #include "Support.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <memory>
 #include <vector>
@@ -28,6 +29,8 @@ namespace {
 /// Rows that are multiplied together, and outputs that are: a block of sums stays in the first-level cache.
 constexpr int64_t blockRows = 64;
 constexpr int64_t panelWidth = 64;
+/// Inputs are filled up to a multiple of this with weights of 0: what the widest matrix instructions take at a time.
+constexpr int64_t depthStep = 64;
 
 int64_t roundedUp(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
 
@@ -35,7 +38,7 @@ int64_t roundedUp(int64_t value, int64_t multiple) { return (value + multiple - 
 
 struct CTQuantizedLinearImpl {
     int64_t inputs = 0, outputs = 0;
-    /// The inputs, rounded up with zeros to a multiple of 4.
+    /// The inputs, filled up.
     int64_t depth = 0;
     /// [panels][depth / 4][panelWidth][4]: the order in which the processor's instructions take them.
     std::vector<int8_t> weights;
@@ -56,10 +59,10 @@ struct RowCode {
     int32_t zero;
 };
 
-/// The nearest integer, ties to even, of a number between -2²² and 2²².
-inline float nearest(float x) {
-    const float shift = 12582912;  // 1.5 · 2²³: there the spacing of floats is 1.
-    return (x + shift) - shift;
+/// The nearest integer, ties to even, of a number between -2²² and 2²²; any integer for others.
+inline int32_t nearest(float x) {
+    // Around 1.5 · 2²³ floats are the integers, in the order of their bits.
+    return std::bit_cast<int32_t>(x + 12582912.0f) - 0x4b400000;
 }
 
 /// The lowest and the highest number of a row and 0; `fault` is not a number if one of them is not finite, or else 0.
@@ -82,13 +85,14 @@ inline __attribute__((always_inline)) Extremes extremes(const float *row, int64_
         for (int64_t lane = 0; lane < lanes; ++lane) include(row[k + lane], lows[lane], highs[lane], faults[lane]);
     }
     for (; k < count; ++k) include(row[k], lows[0], highs[0], faults[0]);
-    Extremes result{0, 0, 0};
-    for (int64_t lane = 0; lane < lanes; ++lane) {
-        result.low = std::min(result.low, lows[lane]);
-        result.high = std::max(result.high, highs[lane]);
-        result.fault += faults[lane];
+    for (int64_t half = lanes / 2; half > 0; half /= 2) {
+        for (int64_t lane = 0; lane < half; ++lane) {
+            lows[lane] = std::min(lows[lane], lows[lane + half]);
+            highs[lane] = std::max(highs[lane], highs[lane + half]);
+            faults[lane] += faults[lane + half];
+        }
     }
-    return result;
+    return {lows[0], highs[0], faults[0]};
 }
 
 /// The factor that makes a range of numbers one of `steps` integers; 0 for a range that is nothing.
@@ -99,15 +103,15 @@ CTORCH_VECTORIZED
 RowCode encodeRow(const float *row, int64_t count, int64_t depth, uint8_t *codes) {
     const Extremes found = extremes(row, count);
     const float range = found.high - found.low, inverse = inverseScale(range, 255);
-    const float zero = found.fault == 0 ? nearest(-found.low * inverse) : 0;
+    const int32_t zero = found.fault == 0 ? nearest(-found.low * inverse) : 0;
     for (int64_t k = 0; k < count; ++k) {
-        float code = nearest(row[k] * inverse) + zero;
+        int32_t code = nearest(row[k] * inverse) + zero;
         code = code > 0 ? code : 0;
         code = code < 255 ? code : 255;
-        codes[k] = static_cast<uint8_t>(static_cast<int32_t>(code));
+        codes[k] = static_cast<uint8_t>(code);
     }
     std::memset(codes + count, 0, static_cast<size_t>(depth - count));
-    return {range / 255 + found.fault, static_cast<int32_t>(zero)};
+    return {range / 255 + found.fault, zero};
 }
 
 /// Rounds an output's weights; returns their scale.
@@ -117,18 +121,18 @@ float encodeWeights(const float *row, int64_t count, int8_t *codes, int32_t *sum
     const float highest = std::max(-found.low, found.high), inverse = inverseScale(highest, 127);
     int32_t total = 0;
     for (int64_t k = 0; k < count; ++k) {
-        float code = nearest(row[k] * inverse);
+        int32_t code = nearest(row[k] * inverse);
         code = code > -127 ? code : -127;
         code = code < 127 ? code : 127;
-        codes[k] = static_cast<int8_t>(static_cast<int32_t>(code));
+        codes[k] = static_cast<int8_t>(code);
         total += codes[k];
     }
     *sum = total;
     return highest / 127 + found.fault;
 }
 
-/// x Φ(x) to 4e-5 between -4 and 4, and to 4e-5 |x| outside: a minimax polynomial for Φ(x) - 1/2. What is lost when the
-/// next layer rounds its inputs is a hundred times as much.
+/// x Φ(x) to 4e-5 between -4 and 4, and to 4e-5 |x| outside: a minimax polynomial for Φ(x) - 1/2. Where the next layer
+/// rounds its inputs, a hundred times as much is lost.
 inline float roughGELU(float x) {
     float t = x < 4 ? x : 4;
     t = t > -4 ? t : -4;
@@ -142,31 +146,6 @@ inline float roughGELU(float x) {
     p = p * s - 6.5887844e-2f;
     p = p * s + 3.9867335e-1f;
     return x * (0.5f + t * p);
-}
-
-/// A block of integer sums [blockRows][panelWidth] as the outputs of a panel: scaled back, with the bias, activated.
-CTORCH_VECTORIZED
-void decode(
-    const int32_t *products, const RowCode *codes, int64_t rows, const CTQuantizedLinearImpl &linear, int64_t first,
-    int32_t activation, float *output, int64_t stride) {
-    const float *scales = linear.scales.data() + first, *biases = linear.biases.data() + first;
-    const int32_t *sums = linear.sums.data() + first;
-    const int64_t width = std::min(panelWidth, linear.outputs - first);
-    for (int64_t row = 0; row < rows; ++row) {
-        const auto [scale, zero] = codes[row];
-        const int32_t *from = products + row * panelWidth;
-        float tail[panelWidth];
-        float *values = width == panelWidth ? output + row * stride : tail;
-        for (int64_t j = 0; j < panelWidth; ++j) {
-            values[j] = static_cast<float>(from[j] - zero * sums[j]) * (scale * scales[j]) + biases[j];
-        }
-        if (activation == CT_ACTIVATION_GELU) {
-            for (int64_t j = 0; j < panelWidth; ++j) values[j] = roughGELU(values[j]);
-        } else if (activation == CT_ACTIVATION_RELU) {
-            for (int64_t j = 0; j < panelWidth; ++j) values[j] = values[j] < 0 ? 0 : values[j];
-        }
-        if (width < panelWidth) std::memcpy(output + row * stride, tail, static_cast<size_t>(width) * sizeof(float));
-    }
 }
 
 /// products = codes · panel, with instructions that every processor has.
@@ -195,7 +174,7 @@ void multiplyFast(int64_t depth, const uint8_t *codes, const int8_t *panel, int3
 /// pairs of products in 16 bits, where the largest are cut.
 bool multipliesFast() {
     static const bool result = [] {
-        constexpr int64_t depth = 64;
+        constexpr int64_t depth = depthStep;
         const std::vector<uint8_t> codes(blockRows * depth, 255);
         const std::vector<int8_t> panel(depth * panelWidth, 127);
         std::vector<int32_t> products(blockRows * panelWidth);
@@ -213,29 +192,54 @@ bool multipliesFast() {
 /// A block of rows on its way through a layer; a thread keeps its memory from call to call.
 struct Block {
     std::vector<uint8_t> codes;
-    std::vector<int32_t> products = std::vector<int32_t>(blockRows * panelWidth);
     RowCode rowCodes[blockRows];
+    alignas(64) int32_t products[blockRows * panelWidth];
     /// What a layer's outputs are when another layer takes them.
     std::vector<float> values;
-
-    /// At most `blockRows` rows through a layer.
-    void apply(
-        const CTQuantizedLinearImpl &linear, int32_t activation, const float *input, int64_t rows, float *output) {
-        // A last block that is not full multiplies what stands in the other rows, too.
-        if (static_cast<int64_t>(codes.size()) < blockRows * linear.depth) codes.resize(blockRows * linear.depth);
-        for (int64_t row = 0; row < rows; ++row) {
-            rowCodes[row] = encodeRow(
-                input + row * linear.inputs, linear.inputs, linear.depth, codes.data() + row * linear.depth);
-        }
-        const bool fast = multipliesFast();
-        for (int64_t i = 0; i < linear.panels(); ++i) {
-            (fast ? multiplyFast : multiplyPortably)(linear.depth, codes.data(), linear.panel(i), products.data());
-            decode(
-                products.data(), rowCodes, rows, linear, i * panelWidth, activation, output + i * panelWidth,
-                linear.outputs);
-        }
-    }
 };
+
+/// The block's sums as the outputs of a panel, from the `first` on: scaled back, with the bias, activated.
+CTORCH_VECTORIZED
+void decode(
+    const Block &block, int64_t rows, const CTQuantizedLinearImpl &linear, int64_t first, int32_t activation,
+    float *output) {
+    const float *scales = linear.scales.data() + first, *biases = linear.biases.data() + first;
+    const int32_t *sums = linear.sums.data() + first;
+    const int64_t width = std::min(panelWidth, linear.outputs - first);
+    for (int64_t row = 0; row < rows; ++row) {
+        const auto [scale, zero] = block.rowCodes[row];
+        const int32_t *products = block.products + row * panelWidth;
+        float *to = output + row * linear.outputs + first;
+        float part[panelWidth];
+        float *values = width == panelWidth ? to : part;
+        for (int64_t j = 0; j < panelWidth; ++j) {
+            values[j] = static_cast<float>(products[j] - zero * sums[j]) * (scale * scales[j]) + biases[j];
+        }
+        if (activation == CT_ACTIVATION_GELU) {
+            for (int64_t j = 0; j < panelWidth; ++j) values[j] = roughGELU(values[j]);
+        } else if (activation == CT_ACTIVATION_RELU) {
+            for (int64_t j = 0; j < panelWidth; ++j) values[j] = values[j] < 0 ? 0 : values[j];
+        }
+        if (width < panelWidth) std::memcpy(to, part, static_cast<size_t>(width) * sizeof(float));
+    }
+}
+
+/// At most `blockRows` rows through a layer.
+void apply(
+    Block &block, const CTQuantizedLinearImpl &linear, int32_t activation, const float *input, int64_t rows,
+    float *output) {
+    // Of a last block that is not full the other rows are multiplied, too, whatever they hold.
+    block.codes.resize(std::max<size_t>(block.codes.size(), blockRows * linear.depth));
+    for (int64_t row = 0; row < rows; ++row) {
+        block.rowCodes[row] = encodeRow(
+            input + row * linear.inputs, linear.inputs, linear.depth, block.codes.data() + row * linear.depth);
+    }
+    const bool fast = multipliesFast();
+    for (int64_t i = 0; i < linear.panels(); ++i) {
+        (fast ? multiplyFast : multiplyPortably)(linear.depth, block.codes.data(), linear.panel(i), block.products);
+        decode(block, rows, linear, i * panelWidth, activation, output);
+    }
+}
 
 /// Runs `body` with the first row, the count of rows and a thread's memory of each block.
 template <typename Body>
@@ -281,7 +285,7 @@ CTQuantizedLinearImpl *quantized(const at::Tensor &weight, const std::optional<a
     linear->inputs = weight.size(1);
     // The largest sum of products has to be a 32-bit integer.
     TORCH_CHECK(linear->inputs <= 65536, "a quantized linear layer has at most 65536 inputs");
-    linear->depth = roundedUp(linear->inputs, 4);
+    linear->depth = roundedUp(linear->inputs, depthStep);
     const int64_t columns = roundedUp(linear->outputs, panelWidth);
     linear->weights.resize(columns * linear->depth);
     linear->scales.resize(columns);
@@ -323,8 +327,9 @@ CTTensor ct_quantized_linear(CTQuantizedLinear linear, CTTensor source) {
         const float *from = input.const_data_ptr<float>();
         float *to = output.data_ptr<float>();
         forEachBlock(input.numel() / linear->inputs, [&](int64_t first, int64_t rows, Block &block) {
-            block.apply(
-                *linear, CT_ACTIVATION_NONE, from + first * linear->inputs, rows, to + first * linear->outputs);
+            apply(
+                block, *linear, CT_ACTIVATION_NONE, from + first * linear->inputs, rows,
+                to + first * linear->outputs);
         });
         return output;
     });
@@ -343,8 +348,8 @@ CTTensor ct_quantized_feed_forward(
         forEachBlock(input.numel() / up->inputs, [&](int64_t first, int64_t rows, Block &block) {
             // The wide values of one block stay in the cache.
             block.values.resize(std::max<size_t>(block.values.size(), blockRows * up->outputs));
-            block.apply(*up, activation, from + first * up->inputs, rows, block.values.data());
-            block.apply(*down, CT_ACTIVATION_NONE, block.values.data(), rows, to + first * down->outputs);
+            apply(block, *up, activation, from + first * up->inputs, rows, block.values.data());
+            apply(block, *down, CT_ACTIVATION_NONE, block.values.data(), rows, to + first * down->outputs);
         });
         return output;
     });
