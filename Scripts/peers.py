@@ -2,8 +2,11 @@
 """Prints the path of a Python with the packages that the tests check camtl's files against, installing them first.
 
 They are those of Tests/peers/requirements.txt, and the PyTorch of libtorch's version, in a virtual environment in the
-cache of Scripts/setup.py: made once for each list and Python, then used without a network. A problem is one sentence on
-standard error and exit status 1.
+cache of Scripts/setup.py: made once for each list and Python, then used without a network. Further lists may be named:
+
+    python3 Scripts/peers.py [REQUIREMENTS.txt ...]
+
+A problem is one sentence on standard error and exit status 1.
 """
 
 from __future__ import annotations
@@ -61,9 +64,9 @@ def dotted(version) -> str:
     return ".".join(map(str, version))
 
 
-def provide_peers(cache: Path, python: Python, requirements: Path = REQUIREMENTS) -> Path:
+def provide_peers(cache: Path, python: Python, *requirements: Path) -> Path:
     """The environment's interpreter, after making the environment if the cache lacks it."""
-    digest = hashlib.sha256(requirements.read_bytes() + setup.TORCH.encode()).hexdigest()
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in requirements) + setup.TORCH.encode()).hexdigest()
     folder = cache / f"peers-{digest[:12]}-python{dotted(python.version)}"
     setup.provide_folder(
         folder, "what the tests compare with", MEGABYTES, lambda: is_usable(folder),
@@ -76,7 +79,7 @@ def is_usable(folder: Path) -> bool:
     return (folder / setup.STAMP).exists() and (folder / "bin/python").exists()
 
 
-def make_environment(folder: Path, python: Python, requirements: Path) -> None:
+def make_environment(folder: Path, python: Python, requirements: tuple[Path, ...]) -> None:
     setup.check_pip(python.executable)
     # Without pip, so that Debian's Python needs no package more; its own pip installs into the environment.
     made = subprocess.run(
@@ -88,7 +91,7 @@ def make_environment(folder: Path, python: Python, requirements: Path) -> None:
             "module (python3-venv on Debian and Ubuntu).")
     packages = folder / f"lib/python{dotted(python.version)}/site-packages"
     try:
-        pip_install(python, packages, f"--requirement={requirements}")
+        pip_install(python, packages, *(f"--requirement={path}" for path in requirements))
         install_torch(python, packages)
     except setup.Unavailable as reason:
         raise setup.SetupError(
@@ -126,7 +129,7 @@ def pip_install(python: Python, packages: Path, *arguments: str) -> None:
 
 if __name__ == "__main__":
     try:
-        print(provide_peers(setup.cache_folder(), find_python()))
+        print(provide_peers(setup.cache_folder(), find_python(), REQUIREMENTS, *map(Path, sys.argv[1:])))
     except setup.SetupError as problem:
         sys.exit(f"camtl: {problem}")
     except OSError as error:

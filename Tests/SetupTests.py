@@ -229,6 +229,14 @@ class PeersTests(SetupTestCase):
             second = self.provide()
         self.assertEqual(self.in_cache(), sorted(path.parent.parent.name for path in (first, second)))
 
+    def test_several_lists_make_one_environment_with_all_of_them(self):
+        for name in ("other-2.0", f"torch-{setup.TORCH}+cpu"):
+            self.make_package(name)
+        more = self.folder / "more.txt"
+        more.write_text("other==2.0")
+        interpreter = peers.provide_peers(self.cache, self.python, self.requirements, more)
+        self.assertEqual(self.versions(interpreter), f"other 2.0 peer 1.0 torch {setup.TORCH}+cpu")
+
     def test_an_environment_whose_python_is_gone_is_made_anew(self):
         self.make_package(f"torch-{setup.TORCH}+cpu")
         interpreter = self.provide()

@@ -85,23 +85,11 @@ struct CamtlCommand: ParsableCommand {
         checkCombinations(&problems)
         let location = model.modelNameOrPath == nil ? nil : problems.catching(model.location)
         try problems.throwIfAny()
-        guard let location, let dataDir = data.dataDir else {
-            preconditionFailure("what is missing is a problem that has been thrown")
-        }
+        guard let location else { preconditionFailure("what is missing is a problem that has been thrown") }
         replaceDeprecated()
         if training.doTrain { try checkpoints.chooseLoggingDirectory() }
-        var configuration = RunConfiguration(
-            modelFolder: try location.folder(), dataDirectory: URL(fileURLWithPath: dataDir),
-            cacheDirectory: try data.cacheDirectory())
-        configuration.model.encoderType = model.resolvedEncoderType
-        configuration.model.maxSequenceLength = model.maxSeqLength
-        configuration.model.seed = training.seed
-        configuration.freezing = try model.freezing()
-        configuration.taskNames = data.tasks.isEmpty ? nil : data.tasks
-        configuration.overwritesCache = data.overwriteCache
+        var configuration = try RunConfiguration(location, model, data, training, sampling)
         configuration.trains = training.doTrain
-        configuration.training.sampling = try sampling.resolved()
-        training.apply(to: &configuration.training)
         checkpoints.apply(to: &configuration)
         evaluation.apply(to: &configuration, loggingSteps: checkpoints.loggingSteps)
         configuration.record = SettingsRecord(groups.flatMap(\.settings).map { ($0.name, $0.value) })
@@ -130,7 +118,7 @@ struct CamtlCommand: ParsableCommand {
 /// own for itself.
 struct Subcommands: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "camtl", subcommands: [Predict.self, Convert.self, Tokenize.self, Download.self])
+        commandName: "camtl", subcommands: [Predict.self, Convert.self, Tokenize.self, Download.self, Bench.self])
 
     static var names: [String] {
         configuration.subcommands.map { $0.configuration.commandName ?? "" }

@@ -108,6 +108,28 @@ struct DataOptions: SettingsGroup {
     }
 }
 
+extension RunConfiguration {
+    /// What flags that have been checked say of the model, the data and how it is trained; the model is downloaded if
+    /// need be.
+    init(
+        _ location: ModelLocation, _ model: ModelOptions, _ data: DataOptions, _ training: TrainingOptions,
+        _ sampling: SamplingOptions
+    ) throws {
+        guard let dataDir = data.dataDir else { preconditionFailure("a missing folder is a problem of the flags") }
+        self.init(
+            modelFolder: try location.folder(), dataDirectory: URL(fileURLWithPath: dataDir),
+            cacheDirectory: try data.cacheDirectory())
+        self.model.encoderType = model.resolvedEncoderType
+        self.model.maxSequenceLength = model.maxSeqLength
+        self.model.seed = training.seed
+        freezing = try model.freezing()
+        taskNames = data.tasks.isEmpty ? nil : data.tasks
+        overwritesCache = data.overwriteCache
+        self.training.sampling = try sampling.resolved()
+        training.apply(to: &self.training)
+    }
+}
+
 struct SamplingOptions: SettingsGroup {
     enum Name: String, ExpressibleByArgument, CaseIterable {
         case proportional, sequential, uniform, uncertainty

@@ -46,7 +46,7 @@ enum Tables {
 
     private static func number(_ value: Double) -> String { value.isNaN ? "nan" : format(value, 4) }
 
-    private static func layOut(_ rows: [[String]], rightAligned: Set<Int>) -> String {
+    static func layOut(_ rows: [[String]], rightAligned: Set<Int>) -> String {
         let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
         func text(_ row: [String]) -> String {
             let cells = row.enumerated().map { column, cell in

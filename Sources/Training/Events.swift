@@ -46,6 +46,8 @@ public struct StepReport: Sendable, Equatable {
     /// By task name, under uncertainty sampling: the mean normalised entropy (0…1) of the task's candidates. A
     /// regression has none.
     public var taskEntropies: [String: Double] = [:]
+    /// What the tokens that were scored and trained on need, at the least (see `Arithmetic`).
+    public var floatingPointOperations = 0.0
 }
 
 /// What the updates since the last report add up to: the point of a curve.

@@ -202,13 +202,15 @@ public struct Run {
         }
     }
 
-    private func loadModel(from folder: URL) throws -> TrainedModel {
+    /// - Parameter extraTasks: a new model's tasks besides those of the configuration.
+    func loadModel(from folder: URL, extraTasks: [TaskHead] = []) throws -> TrainedModel {
         var request = configuration.model
         request.tasks = try configuration.taskNames.map { try $0.map { try GLUE.task(named: $0).head } }
         request.mustBeTrained = !configuration.trains
         if request.tasks == nil, configuration.trains, try ConfigurationFile(folder: folder).trained == nil {
             request.tasks = GLUE.tasks.map(\.head)
         }
+        request.tasks?.append(contentsOf: extraTasks)
         let trained = try TrainedModel(folder: folder, request)
         try report(.loaded(trained.model.configuration, trained.loading))
         try report(
@@ -219,7 +221,7 @@ public struct Run {
     }
 
     /// The examples of the run's tasks, encoded.
-    private func loadData(_ trained: TrainedModel) throws -> [TaskData] {
+    func loadData(_ trained: TrainedModel) throws -> [TaskData] {
         let model = trained.model.configuration
         let cache = FeatureCache(
             directory: configuration.cacheDirectory, tokenizer: trained.tokenizer,

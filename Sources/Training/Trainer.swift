@@ -15,6 +15,7 @@ public final class Trainer {
     private let updater: Updater
     private let plan: StepPlan
     private let scorer: CandidateScorer
+    private let arithmetic: Arithmetic
     private let identity: [String: String]
     private let figure: BestFigure
     private var run = UUID().uuidString
@@ -55,6 +56,7 @@ public final class Trainer {
             trained.model, settings: settings.optimizer, totalSteps: plan.totalSteps,
             keepsZeroGradients: settings.reproducesOriginal)
         scorer = CandidateScorer(model: trained.model, settings: settings)
+        arithmetic = trained.model.arithmetic
         usage = ExampleUsage(
             tasks.compactMap { task in task.train.map { (task.id, task.definition.name, $0.count) } })
         figure = try BestFigure(settings.metricForBestModel, tasks: tasks.map(\.definition))
@@ -142,6 +144,8 @@ public final class Trainer {
             let picks = try scorer.pick(pool, tasks: tasks, dropout: dropout)
             examples = picks.examples
             pending.add(entropies: picks.entropies)
+            pending.operations +=
+                arithmetic.operations(lengths: tasks.lengths(of: pool), taskIDs: pool.map(\.task)).forward
         }
         let input = TrainingBatch(
             examples, tasks: tasks, cutsLabels: settings.reproducesOriginal && !settings.sampling.picksCandidates)
@@ -157,6 +161,8 @@ public final class Trainer {
         pending.add(losses: try loss.tasks.map { ($0.task, try $0.loss.item()) })
         pending.examples += examples
         pending.tokens += input.tokens.inputIDs.count
+        pending.operations +=
+            arithmetic.operations(lengths: input.tokens.lengths, taskIDs: input.tokens.taskIDs).total
     }
 
     /// Applies the gradients that are there, and reports it.

@@ -83,6 +83,7 @@ final class HelpTests: CommandTestCase {
     func testHelpOfSubcommandsListsTheirFlags() throws {
         for (subcommand, flags) in [
             "predict": ["model_name_or_path", "input", "output"], "tokenize": ["model_name_or_path"],
+            "bench": ["measure", "bench_steps", "json", "write_batches", "sampling", "per_device_train_batch_size"],
             "convert": ["model_name_or_path", "output_dir", "tasks", "encoder_type", "tokenizer_name"],
         ] {
             let help = try camtl([subcommand, "--help"]).text

@@ -26,6 +26,14 @@ public struct TaskData: Sendable {
     }
 }
 
+extension [TaskData] {
+    /// The tokens of training examples.
+    func lengths(of examples: [ExampleReference]) -> [Int] {
+        let sets = Dictionary(uniqueKeysWithValues: map { ($0.id, $0.train) })
+        return examples.map { sets[$0.task]??.length(at: $0.index) ?? 0 }
+    }
+}
+
 extension PackedBatch {
     /// Adds an example of a task's set.
     mutating func append(_ features: FeatureSet, at index: Int, taskID: Int) {

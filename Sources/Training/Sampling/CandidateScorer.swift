@@ -54,8 +54,7 @@ final class CandidateScorer {
         _ pool: [ExampleReference], tasks: [TaskData], dropout: DropoutRates
     ) throws -> [Candidate] {
         var result = pool.map { Candidate(task: $0.task, entropy: 0, labelCount: 1) }
-        let sets = Dictionary(uniqueKeysWithValues: tasks.map { ($0.id, $0.train) })
-        let lengths = pool.map { sets[$0.task]??.length(at: $0.index) ?? 0 }
+        let lengths = tasks.lengths(of: pool)
         for positions in batchesByLength(lengths, size: max(settings.batchSize, settings.evaluationBatchSize)) {
             let batch = TrainingBatch(positions.map { pool[$0] }, tasks: tasks)
             for output in try withoutGradients({ try model(batch.tokens, dropout: dropout).tasks }) {

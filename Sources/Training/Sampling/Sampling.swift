@@ -15,6 +15,16 @@ public enum Sampling: Sendable, Equatable {
 extension Sampling {
     /// Whether it picks a batch from candidates by what the model says of them.
     var picksCandidates: Bool { if case .uncertainty = self { true } else { false } }
+
+    /// Its name on the command line.
+    var name: String {
+        switch self {
+        case .proportional: "proportional"
+        case .sequential: "sequential"
+        case .uniform: "uniform"
+        case .uncertainty: "uncertainty"
+        }
+    }
 }
 
 /// An example by its task's position in the model's list and its row in the task's training set.

@@ -3,6 +3,8 @@ struct PendingUpdate {
     var losses: [Double] = []
     var examples: [ExampleReference] = []
     var tokens = 0
+    /// Floating-point operations of the passes.
+    var operations = 0.0
     private var taskLosses: [Int: [Double]] = [:]
     private var taskEntropies: [Int: [Double]] = [:]
     private let start = ContinuousClock.now
@@ -28,6 +30,6 @@ struct PendingUpdate {
             gradientNorm: step.gradientNorm, examples: examples.count, tokens: tokens,
             seconds: (ContinuousClock.now - start).seconds, taskLosses: named(taskLosses.mapValues(mean)),
             taskExamples: named(Dictionary(grouping: examples, by: \.task).mapValues(\.count)),
-            taskEntropies: named(taskEntropies.mapValues(mean)))
+            taskEntropies: named(taskEntropies.mapValues(mean)), floatingPointOperations: operations)
     }
 }

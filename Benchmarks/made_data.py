@@ -1,0 +1,53 @@
+"""GLUE folders made from others: with every row too long to be anything but cut, and with more rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Callable, Iterator
+
+TEXT_COLUMNS = {"sentence", "sentence1", "sentence2", "question", "question1", "question2", "#1 String", "#2 String"}
+FILES = ("train.tsv", "dev.tsv", "dev_matched.tsv", "dev_mismatched.tsv", "msr_paraphrase_train.txt")
+
+
+def lengthen(source: Path, target: Path, words: int, rows: int) -> Path:
+    """Every text repeated until it has that many words; at most so many rows of each file, spread over it."""
+    def lengthened(header: list[str], lines: list[list[str]]) -> Iterator[list[str]]:
+        texts = [place for place, name in enumerate(header) if name in TEXT_COLUMNS]
+        step = max(1, len(lines) // rows)
+        for cells in lines[::step][:rows]:
+            if len(cells) != len(header) or not all(cells[place].split() for place in texts):
+                continue
+            for place in texts:
+                text = cells[place].split()
+                cells[place] = " ".join((text * (words // len(text) + 1))[:words])
+            yield cells
+    return rewrite(source, target, lengthened)
+
+
+def multiply(source: Path, target: Path, times: int) -> Path:
+    """The rows of the training files as often as that; the dev files as they are."""
+    return rewrite(source, target, lambda header, lines: (cells for _ in range(times) for cells in lines), "train.tsv")
+
+
+def rewrite(
+    source: Path, target: Path, change: Callable[[list[str], list[list[str]]], Iterator[list[str]]], only: str = ""
+) -> Path:
+    """Copies the folder with the rows of its files changed: all files, or those of one name only."""
+    for path in sorted(source.glob("*/*")):
+        if path.name not in FILES:
+            continue
+        copy = target / path.relative_to(source)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if only and path.name != only:
+            copy.write_bytes(path.read_bytes())
+            continue
+        lines = [line.split("\t") for line in path.read_text(encoding="utf-8-sig").split("\n") if line]
+        # CoLA's files have no header.
+        has_header = bool(TEXT_COLUMNS & set(lines[0]))
+        header = lines.pop(0) if has_header else ["", "", "", "sentence"]
+        with copy.open("w", encoding="utf-8", newline="") as file:
+            if has_header:
+                file.write("\t".join(header) + "\n")
+            for cells in change(header, lines):
+                file.write("\t".join(cells) + "\n")
+    return target

@@ -1,0 +1,159 @@
+#!/usr/bin/env python3
+"""Measures camtl against its peers in Python on this machine, and writes Benchmarks/RESULTS.md.
+
+    python3 Benchmarks/run.py
+    python3 Benchmarks/run.py --only training tokenizer --rounds 5
+
+Needs `make build`. The peers' packages are installed by Scripts/peers.py when they are missing. Sections that aren't
+measured stay in the file as they are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+HERE = Path(__file__).resolve().parent
+PROJECT = HERE.parent
+sys.path.insert(0, str(HERE))
+from workbench import BenchmarkError, Spread, Workbench  # noqa: E402  (it lies beside this file)
+
+TITLES = {
+    "training": "Training on real lengths",
+    "full": "Training at full length",
+    "uncertainty": "A step under uncertainty sampling",
+    "large": "The large variant",
+    "evaluation": "Evaluation and prediction",
+    "tokenizer": "Tokenizer",
+    "memory": "Memory and start",
+    "growth": "Growth",
+}
+INTRODUCTION = """# Benchmarks
+
+Measured by `make bench` ([how](../Documentation/Benchmarks.md)), section by section; below each stands where and with what.
+A figure is the median of the rounds, with the least and the greatest in parentheses.
+"""
+
+
+def use_peers_python() -> None:
+    """Goes on in the Python that has the peers' packages, if this one doesn't."""
+    needed = ("transformers", "accelerate", "matplotlib", "torch")
+    if all(importlib.util.find_spec(name) for name in needed) or os.environ.get("CAMTL_BENCH_PYTHON"):
+        return
+    provided = subprocess.run(
+        [sys.executable, PROJECT / "Scripts/peers.py", HERE / "requirements.txt"], stdout=subprocess.PIPE,
+        universal_newlines=True)
+    if provided.returncode != 0:
+        sys.exit(provided.returncode)
+    python = provided.stdout.strip()
+    os.environ["CAMTL_BENCH_PYTHON"] = python
+    os.execv(python, [python, *sys.argv])
+
+
+def default_data() -> Path:
+    shared = PROJECT.parent / "shared/data/glue_data"
+    return shared if shared.is_dir() else PROJECT / "Examples/glue_sample"
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--only", nargs="+", default=[], metavar="SECTION", help=f"sections to measure: {', '.join(TITLES)}")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=12, help="training steps that a round measures")
+    parser.add_argument("--warmup", type=int, default=3, help="training steps before those")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--data_dir", type=Path, default=default_data(), help="GLUE's folder")
+    parser.add_argument("--model", type=Path, default=PROJECT / ".pretrained/minilm", help="a BERT folder")
+    parser.add_argument("--camtl", type=Path, default=PROJECT / ".build/release/camtl", help="the program")
+    parser.add_argument("--output", type=Path, default=HERE / "RESULTS.md")
+    options = parser.parse_args()
+    options.only = [name for word in options.only for name in word.split(",") if name]
+    unknown = [name for name in options.only if name not in TITLES]
+    if unknown:
+        parser.error(f"there is no section {', '.join(unknown)}; the sections are {', '.join(TITLES)}")
+    for name in ("rounds", "steps", "warmup", "threads"):
+        if getattr(options, name) < 1:
+            parser.error(f"--{name} has to be at least 1")
+    for path, missing in [
+            (options.camtl, "run make build, or name the program with --camtl"),
+            (options.model, "run make setup, or name a BERT folder with --model"),
+            (options.data_dir, "name GLUE's folder with --data_dir")]:
+        if not path.exists():
+            sys.exit(f"camtl: {path} is missing: {missing}.")
+    return options
+
+
+def revision() -> str:
+    """The commit that is measured, if this is a checkout."""
+    def git(*words):
+        result = subprocess.run(
+            ["git", "-C", PROJECT, *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, universal_newlines=True)
+        return result.stdout.strip() if result.returncode == 0 else ""
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", "Sources", "Package.swift")
+    return (git("rev-parse", "--short", "HEAD") or "unknown") + (" with changes" if changed else "")
+
+
+def conditions(bench: Workbench, data: Path) -> str:
+    """Where and with what a section was measured."""
+    machine = bench.reports[0]["machine"]
+    peak = Spread.of(report["gemm_peak"] / 1e9 for report in bench.reports).text(0)
+    versions = {"camtl": revision(), "libtorch": bench.reports[0]["libtorch"], **bench.versions,
+                "Python": platform.python_version()}
+    return (
+        f"*{machine['processor']}, {machine['processors']} processors, {machine['memory'] / 1e9:.0f} GB; {bench.threads} "
+        f"threads, GEMM peak {peak} GFLOP/s; {bench.rounds} rounds of {bench.steps} steps; model {bench.model.name}, data "
+        f"{data.name}; " + ", ".join(f"{name} {version}" for name, version in versions.items()) + ".*")
+
+
+def write(output: Path, measured: dict[str, str]) -> None:
+    """Puts the sections in place of those of their names, whole or not at all."""
+    sections = {}
+    if output.exists():
+        for part in output.read_text(encoding="utf-8").split("\n## ")[1:]:
+            title, _, body = part.partition("\n")
+            sections[title] = body.strip()
+    sections.update({TITLES[name]: body for name, body in measured.items()})
+    text = INTRODUCTION + "".join(
+        f"\n## {title}\n\n{sections[title]}\n" for title in TITLES.values() if title in sections)
+    temporary = output.with_name(f".{output.name}.partial")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(output)
+
+
+def main() -> None:
+    options = arguments()
+    use_peers_python()
+    import growth
+    import sections
+    with tempfile.TemporaryDirectory(prefix="camtl-benchmarks-") as folder:
+        for name in options.only or TITLES:
+            print(f"{TITLES[name]}", file=sys.stderr, flush=True)
+            place = Path(folder, name)
+            place.mkdir()
+            bench = Workbench(
+                program=options.camtl.resolve(), model=options.model.absolute(), data=options.data_dir.resolve(),
+                folder=place, threads=options.threads, rounds=options.rounds, steps=options.steps,
+                warmup=options.warmup)
+            body = getattr(growth if name == "growth" else sections, name)(bench)
+            body += "\n\n" + conditions(bench, bench.data)
+            write(options.output, {name: body})
+            print(f"\n## {TITLES[name]}\n\n{body}\n", flush=True)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except BenchmarkError as problem:
+        sys.exit(f"camtl: {problem}")
+    except OSError as error:
+        sys.exit(f"camtl: the benchmarks can't go on ({error}): make that place usable.")
+    except KeyboardInterrupt:
+        sys.exit(130)

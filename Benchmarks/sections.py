@@ -1,0 +1,250 @@
+"""The sections of RESULTS.md: each measures, and returns its Markdown."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from pathlib import Path
+
+import made_data
+from workbench import Spread, Workbench, ratio, table
+
+BASE = ("--encoder_type", "ca-mtl-base")
+BERT = ("--encoder_type", "bert")
+TRAINING = ("--measure", "training")
+
+
+def steps(report: dict, number: int = 0) -> dict:
+    """The steps of a sampling that `camtl bench` measured."""
+    return report["training"][number]
+
+
+def share(report: dict, number: int = 0) -> float:
+    """The share of the GEMM peak in percent, over the median step."""
+    training = steps(report, number)
+    rates = [operations / seconds for operations, seconds in zip(training["operations"], training["seconds"])]
+    return 100 * statistics.median(rates) / report["gemm_peak"]
+
+
+def check_same_rows(report: dict, batches: Path) -> None:
+    """The batches written first are those that were measured now."""
+    lines = [json.loads(line) for line in batches.read_text().splitlines()]
+    tokens = [sum(len(row["input_ids"]) for row in batch) for batch in lines]
+    assert tokens[-len(steps(report)["tokens"]):] == steps(report)["tokens"], "camtl drew other batches than it wrote"
+
+
+def compare_training(bench: Workbench, data: Path, paddings: dict[str, tuple]) -> str:
+    """Both of camtl's encoders against the Trainer with each padding, on the same batches."""
+    batches = bench.folder / "batches.jsonl"
+    check_same_rows(bench.bench(*BERT, *TRAINING, "--write_batches", batches, data=data), batches)
+    peer = ("--batches", batches, "--threads", bench.threads, "--warmup", bench.warmup)
+    contenders = {
+        "camtl, ca-mtl-base": lambda: bench.bench(*BASE, *TRAINING, data=data),
+        "camtl, bert": lambda: bench.bench(*BERT, *TRAINING, data=data),
+        **{name: lambda flags=flags: bench.peer("trainer.py", *peer, *flags) for name, flags in paddings.items()},
+    }
+    results = bench.interleaved(contenders)
+    tokens = statistics.mean(steps(results["camtl, bert"][0])["tokens"])
+    rows = [["", "s/step", "examples/s", "tokens/s", "% of GEMM peak"] + [f"times {name}" for name in paddings]]
+    for name, reports in results.items():
+        isOurs = name.startswith("camtl")
+        seconds = [steps(report)["seconds"] if isOurs else report["seconds"] for report in reports]
+        medians = Spread.of(map(statistics.median, seconds))
+        ratios = [
+            Spread.of(ratio(there["seconds"], here) for there, here in zip(results[other], seconds)).text(2)
+            for other in paddings]
+        rows.append([
+            name, medians.text(), f"{bench.batch_size / medians.median:,.1f}", f"{tokens / medians.median:,.0f}",
+            Spread.of(map(share, reports)).text(1) if isOurs else ""] + ratios)
+    return f"Batches of {bench.batch_size} rows with {tokens:,.0f} tokens on average.\n\n" + table(rows)
+
+
+def training(bench: Workbench) -> str:
+    paddings = {
+        "Trainer, padded to the longest": (), f"Trainer, padded to {bench.max_length}": ("--pad_to", bench.max_length)}
+    return (
+        "Proportional sampling over all tasks, dropout on. Each round is a process of each, on the same rows in the same "
+        "order; a ratio is the median over the steps, and the table has the median of the rounds with the least and the "
+        "greatest.\n\n" + compare_training(bench, bench.data, paddings))
+
+
+def full(bench: Workbench) -> str:
+    data = made_data.lengthen(bench.data, bench.folder / "full", words=bench.max_length, rows=1000)
+    return (
+        f"The same tasks with every text repeated, so that each row has {bench.max_length} tokens and nobody pads.\n\n"
+        + compare_training(bench, data, {"Trainer": ()}))
+
+
+def uncertainty(bench: Workbench) -> str:
+    reports = bench.interleaved({
+        "camtl, uncertainty": lambda: bench.bench(*BASE, *TRAINING, "--sampling", "uncertainty")})["camtl, uncertainty"]
+
+    def spread(number, figure):
+        return Spread.of(statistics.median(steps(report, number)[figure]) for report in reports)
+    rows = [["ca-mtl-base", "s/step", "GFLOP a step", "% of GEMM peak", "times uniform"]]
+    for number in (0, 1):
+        ratios = Spread.of(
+            statistics.median(steps(report, number)["seconds"]) / statistics.median(steps(report)["seconds"])
+            for report in reports)
+        rows.append([
+            steps(reports[0], number)["sampling"], spread(number, "seconds").text(),
+            f"{spread(number, 'operations').median / 1e9:,.1f}",
+            Spread.of(share(report, number) for report in reports).text(1), ratios.text(2)])
+    tasks = len(reports[0]["tasks"])
+    return (
+        f"A step under uncertainty sampling scores {tasks} × {bench.batch_size} candidates and trains on "
+        f"{bench.batch_size} of them.\n\n" + table(rows))
+
+
+def large(bench: Workbench) -> str:
+    model = bench.folder / "deep"
+    model.mkdir()
+    for path in bench.model.iterdir():
+        if path.is_file() and path.name != "config.json":
+            (model / path.name).symlink_to(path.resolve())
+    config = json.loads((bench.model / "config.json").read_text())
+    config["num_hidden_layers"] = layers = 12
+    (model / "config.json").write_text(json.dumps(config))
+
+    def bench_of(kind):
+        return lambda: bench.bench("--encoder_type", kind, *TRAINING, "--model_name_or_path", model)
+    results = bench.interleaved({f"camtl, {kind}": bench_of(kind) for kind in ("ca-mtl-large", "bert")})
+    rows = [[f"{layers} layers", "s/step", "GFLOP a step", "% of GEMM peak"]]
+    for name, reports in results.items():
+        rows.append([
+            name, Spread.of(statistics.median(steps(report)["seconds"]) for report in reports).text(),
+            f"{statistics.median(steps(reports[0])['operations']) / 1e9:,.1f}",
+            Spread.of(map(share, reports)).text(1)])
+    return f"The encoder's configuration with {layers} layers; those that its file lacks are new.\n\n" + table(rows)
+
+
+def evaluation(bench: Workbench) -> str:
+    sizes = (8, 32)
+    rows_file = bench.folder / "eval.jsonl"
+
+    def ours(kind, size, *flags):
+        return bench.bench(
+            *kind, "--measure", "evaluation", "--per_device_eval_batch_size", size, "--bench_examples", 1024, *flags)
+    ours(BERT, 32, "--write_eval_rows", rows_file)
+    results = bench.interleaved({
+        "camtl, ca-mtl-base": lambda: ours(BASE, 32), "camtl, bert": lambda: ours(BERT, 32),
+        "Trainer": lambda: bench.peer(
+            "evaluation.py", "--rows", rows_file, "--batch_sizes", *sizes, "--threads", bench.threads)})
+    peers = {
+        size: [report["examples"] / report["seconds"][str(size)] for report in results["Trainer"]] for size in sizes}
+    best = max(sizes, key=lambda size: statistics.median(peers[size]))
+    rows = [["", "examples/s", "% of GEMM peak", f"times Trainer, batches of {best}"]]
+    for name in ("camtl, ca-mtl-base", "camtl, bert"):
+        figures = [report["evaluation"] for report in results[name]]
+        rates = [figure["examples"] / figure["seconds"] for figure in figures]
+        shares = Spread.of(
+            100 * figure["operations"] / figure["seconds"] / report["gemm_peak"]
+            for figure, report in zip(figures, results[name]))
+        rows.append([
+            f"{name}, batches of 32", Spread.of(rates).text(), shares.text(1),
+            Spread.of(a / b for a, b in zip(rates, peers[best])).text(2)])
+    for size in sizes:
+        rows.append([
+            f"Trainer, batches of {size}", Spread.of(peers[size]).text(), "",
+            Spread.of(a / b for a, b in zip(peers[size], peers[best])).text(2)])
+    return (
+        "Rows of all dev sets, spread over each; the Trainer's `predict` pads to the longest of a batch, takes the rows "
+        "in their order, as it does by default, and is compared at the better of its batch sizes.\n\n"
+        + table(rows) + "\n\n" + prediction(bench, sizes))
+
+
+def prediction(bench: Workbench, sizes: tuple) -> str:
+    """`camtl predict` against the pipeline, on the same texts with the same weights."""
+    texts, model = bench.folder / "texts.jsonl", bench.folder / "trained"
+    bench.bench(*BERT, "--measure", "tokenizer", "--tasks", "mrpc", "--write_texts", texts)
+    bench.run([
+        bench.program, "--model_name_or_path", bench.model, *BERT, "--data_dir", bench.data, "--tasks", "mrpc",
+        "--do_train", "--max_steps", 1, "--output_dir", model, "--logging_dir", bench.folder / "logs", "--cache_dir",
+        bench.folder / "features", "--max_seq_length", bench.max_length, "--threads", bench.threads], "camtl")
+    bench.run([
+        bench.program, "convert", "--model_name_or_path", model, "--output_dir", bench.folder / "converted"],
+        "camtl convert")
+    rows, one = bench.folder / "rows.jsonl", bench.folder / "one.jsonl"
+    lines = texts.read_text(encoding="utf-8").splitlines(keepends=True)[:1024]
+    rows.write_text("".join(lines), encoding="utf-8")
+    one.write_text(lines[0], encoding="utf-8")
+
+    def ours():
+        def predict(input):
+            return bench.run([
+                bench.program, "predict", "--model_name_or_path", model, "--input", input, "--output",
+                bench.folder / "predictions.jsonl", "--per_device_eval_batch_size", 32], "camtl predict")
+        return {"seconds": predict(rows) - predict(one), "examples": len(lines) - 1}
+    results = bench.interleaved({
+        "camtl predict": ours,
+        "pipeline": lambda: bench.peer(
+            "pipeline.py", "--rows", rows, "--max_length", bench.max_length, "--batch_sizes", *sizes, "--threads",
+            bench.threads, model=bench.folder / "converted/mrpc")})
+    ours_rates = [report["examples"] / report["seconds"] for report in results["camtl predict"]]
+    peers = {
+        size: [report["examples"] / report["seconds"][str(size)] for report in results["pipeline"]] for size in sizes}
+    best = max(sizes, key=lambda size: statistics.median(peers[size]))
+    rows = [["", "examples/s", f"times pipeline, batches of {best}"], [
+        "`camtl predict`, batches of 32", Spread.of(ours_rates).text(),
+        Spread.of(a / b for a, b in zip(ours_rates, peers[best])).text(2)]]
+    for size in sizes:
+        rows.append([
+            f"`pipeline`, batches of {size}", Spread.of(peers[size]).text(),
+            Spread.of(a / b for a, b in zip(peers[size], peers[best])).text(2)])
+    return (
+        f"`camtl predict` and transformers' `pipeline`, {len(lines)} pairs of MRPC from text to probabilities, the same "
+        "weights (`camtl convert`). camtl's time is that of a process less that of one with a single row.\n\n"
+        + table(rows))
+
+
+def tokenizer(bench: Workbench) -> str:
+    texts = bench.folder / "tokenizer.jsonl"
+    bench.bench(*BERT, "--measure", "tokenizer", "--write_texts", texts)
+    settings = bench.model / "tokenizer_config.json"
+    isCased = settings.exists() and not json.loads(settings.read_text()).get("do_lower_case", True)
+    results = bench.interleaved({
+        "camtl": lambda: bench.bench(*BERT, "--measure", "tokenizer")["tokenizer"],
+        "tokenizers": lambda: bench.peer(
+            "tokenizers_peer.py", "--texts", texts, "--max_length", bench.max_length, "--passes", 2,
+            *(["--cased"] if isCased else []))})
+    reports = results["tokenizers"]
+    peers = {name: [min(report["seconds"][name]) for report in reports] for name in reports[0]["seconds"]}
+    best = min(peers, key=lambda name: statistics.median(peers[name]))
+    figures = results["camtl"][0]
+    assert figures["tokens"] == reports[0]["tokens"], "the tokenizers differ"
+    rows = [["one thread", "MB/s", "million tokens/s", f"times {best}"]]
+    for name, seconds in {"camtl": [min(figure["seconds"]) for figure in results["camtl"]], **peers}.items():
+        rows.append([
+            name if name == "camtl" else f"`tokenizers`, {name}",
+            Spread.of(figures["bytes"] / each / 1e6 for each in seconds).text(),
+            Spread.of(figures["tokens"] / each / 1e6 for each in seconds).text(),
+            Spread.of(a / b for a, b in zip(peers[best], seconds)).text(1)])
+    return (
+        f"{figures['rows']:,} rows of the training sets, {figures['bytes'] / 1e6:,.1f} MB, {figures['tokens']:,} tokens, "
+        f"cut at {bench.max_length}; the ids are as many with both. Each round's best pass.\n\n" + table(rows))
+
+
+def memory(bench: Workbench) -> str:
+    batches = bench.folder / "few.jsonl"
+    few = 5
+    bench.bench(*BERT, *TRAINING, "--write_batches", batches, steps=few)
+    results = bench.interleaved({
+        "camtl, ca-mtl-base": lambda: bench.bench(*BASE, *TRAINING, steps=few),
+        "camtl, bert": lambda: bench.bench(*BERT, *TRAINING, steps=few),
+        "Trainer": lambda: bench.peer(
+            "trainer.py", "--batches", batches, "--threads", bench.threads, "--warmup", bench.warmup),
+        "loading": lambda: {
+            "camtl": bench.run([bench.program, "--help"], "camtl"),
+            "torch": bench.run([sys.executable, "-c", "import torch"], "Python")}})
+    loading = results.pop("loading")
+    trainer = results["Trainer"]
+    rows = [["", "peak memory of training, MB", "of the Trainer's", "first step after, s"]]
+    for name, reports in results.items():
+        peaks = [report.get("peak_memory_of_training", report["peak_memory"]) for report in reports]
+        rows.append([
+            name, Spread.of(peak / 1e6 for peak in peaks).text(0),
+            Spread.of(peak / other["peak_memory"] for peak, other in zip(peaks, trainer)).text(2),
+            Spread.of(report["seconds_to_first_step"] for report in reports).text(2)])
+    rows.append(["`camtl --help`: loading libtorch", "", "", Spread.of(each["camtl"] for each in loading).text(2)])
+    rows.append(["`python -c 'import torch'`", "", "", Spread.of(each["torch"] for each in loading).text(2)])
+    return "Batches of real lengths; from the start of the process, with warm caches.\n\n" + table(rows)
