@@ -30,11 +30,12 @@ ifneq ($(LIBTORCH_DIR),)
 export LIBTORCH_DIR := $(abspath $(LIBTORCH_DIR))
 endif
 
-.PHONY: help setup build demo test example docs protobuf clean
+.PHONY: help setup build demo test bench example docs protobuf clean
 
 help:
 	@echo 'make demo   set up, build, then train and evaluate on the sample data'
 	@echo 'make test   set up, build and run all tests'
+	@echo 'make bench  set up and build, then measure against Python and write Benchmarks/RESULTS.md; an hour on two cores'
 	@echo 'make build  set up and build the program, .build/release/camtl'
 	@echo 'make docs   build, then make the documentation of the library modules, .build/docs/camtl.doccarchive'
 	@echo 'make setup  fetch libtorch and the pretrained encoder into the cache, if it lacks them'
@@ -66,6 +67,10 @@ test: build example
 	CAMTL_PEERS_PYTHON="$$(python3 Scripts/peers.py)" && export CAMTL_PEERS_PYTHON && \
 	CAMTL_PROGRAM='$(PROGRAM)' CAMTL_EXAMPLE='$(CURDIR)/.build/example/debug/predict' CAMTL_PRETRAINED='$(ENCODER)' \
 	    swift test $(SWIFT_FLAGS) --disable-testable-imports --disable-swift-testing
+
+# BENCH_FLAGS go to run.py, such as `make bench BENCH_FLAGS='--only tokenizer --rounds 3'`.
+bench: build
+	python3 Benchmarks/run.py $(BENCH_FLAGS)
 
 # What swift-protobuf makes of event.proto is committed; whoever changes that file runs this, with protoc in PATH. The
 # generator is built from a copy of the package, so that the build of this one knows nothing of it.

@@ -109,7 +109,7 @@ def conditions(bench: Workbench, data: Path) -> str:
                 "Python": platform.python_version()}
     return (
         f"*{machine['processor']}, {machine['processors']} processors, {machine['memory'] / 1e9:.0f} GB; {bench.threads} "
-        f"threads, GEMM peak {peak} GFLOP/s; {bench.rounds} rounds of {bench.steps} steps; model {bench.model.name}, data "
+        f"threads, GEMM peak {peak} GFLOP/s; rounds: {bench.rounds}, steps of a round: {bench.steps}; model {bench.model.name}, data "
         f"{data.name}; " + ", ".join(f"{name} {version}" for name, version in versions.items()) + ".*")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
+import sys
 from pathlib import Path
 
 import made_data
@@ -47,15 +48,15 @@ def compare_training(bench: Workbench, data: Path, paddings: dict[str, tuple]) -
     tokens = statistics.mean(steps(results["camtl, bert"][0])["tokens"])
     rows = [["", "s/step", "examples/s", "tokens/s", "% of GEMM peak"] + [f"times {name}" for name in paddings]]
     for name, reports in results.items():
-        isOurs = name.startswith("camtl")
-        seconds = [steps(report)["seconds"] if isOurs else report["seconds"] for report in reports]
+        is_ours = name.startswith("camtl")
+        seconds = [steps(report)["seconds"] if is_ours else report["seconds"] for report in reports]
         medians = Spread.of(map(statistics.median, seconds))
         ratios = [
             Spread.of(ratio(there["seconds"], here) for there, here in zip(results[other], seconds)).text(2)
             for other in paddings]
         rows.append([
             name, medians.text(), f"{bench.batch_size / medians.median:,.1f}", f"{tokens / medians.median:,.0f}",
-            Spread.of(map(share, reports)).text(1) if isOurs else ""] + ratios)
+            Spread.of(map(share, reports)).text(1) if is_ours else ""] + ratios)
     return f"Batches of {bench.batch_size} rows with {tokens:,.0f} tokens on average.\n\n" + table(rows)
 
 
@@ -201,12 +202,12 @@ def tokenizer(bench: Workbench) -> str:
     texts = bench.folder / "tokenizer.jsonl"
     bench.bench(*BERT, "--measure", "tokenizer", "--write_texts", texts)
     settings = bench.model / "tokenizer_config.json"
-    isCased = settings.exists() and not json.loads(settings.read_text()).get("do_lower_case", True)
+    is_cased = settings.exists() and not json.loads(settings.read_text()).get("do_lower_case", True)
     results = bench.interleaved({
         "camtl": lambda: bench.bench(*BERT, "--measure", "tokenizer")["tokenizer"],
         "tokenizers": lambda: bench.peer(
             "tokenizers_peer.py", "--texts", texts, "--max_length", bench.max_length, "--passes", 2,
-            *(["--cased"] if isCased else []))})
+            *(["--cased"] if is_cased else []))})
     reports = results["tokenizers"]
     peers = {name: [min(report["seconds"][name]) for report in reports] for name in reports[0]["seconds"]}
     best = min(peers, key=lambda name: statistics.median(peers[name]))

@@ -91,7 +91,10 @@ def make_environment(folder: Path, python: Python, requirements: tuple[Path, ...
             "module (python3-venv on Debian and Ubuntu).")
     packages = folder / f"lib/python{dotted(python.version)}/site-packages"
     try:
-        pip_install(python, packages, *(f"--requirement={path}" for path in requirements))
+        pip_install(python, packages, f"--requirement={requirements[0]}")
+        for further in requirements[1:]:
+            # They name all that they need but PyTorch, of which pip would fetch another version for them.
+            pip_install(python, packages, "--no-deps", f"--requirement={further}")
         install_torch(python, packages)
     except setup.Unavailable as reason:
         raise setup.SetupError(
