@@ -69,9 +69,9 @@ public final class FileDraft {
     /// Lends all that has been written so far to `body`.
     ///
     /// - Throws: ``FileWriteError`` if it can't be read back.
-    public func withContents<Result>(_ body: (UnsafeRawBufferPointer) -> Result) throws(FileWriteError) -> Result {
+    public func withContents<Result>(_ body: (MappedFile) -> Result) throws(FileWriteError) -> Result {
         do {
-            return try MappedFile(path: temporary).withBytes(body)
+            return body(try MappedFile(path: temporary))
         } catch {
             throw FileWriteError(path: place.path, reason: .system((error as? SystemError)?.code ?? EIO))
         }

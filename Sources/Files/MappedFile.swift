@@ -1,4 +1,6 @@
+import Dispatch
 import Foundation
+import Synchronization
 
 /// A call of the operating system that failed.
 public struct SystemError: Error, CustomStringConvertible {
@@ -58,4 +60,33 @@ public final class MappedFile: Sendable {
         defer { withExtendedLifetime(self) {} }
         return try body(UnsafeRawBufferPointer(start: base, count: count))
     }
+
+    /// Gives back the memory that the pages looked at take; they are read again when they are looked at again.
+    public func releasePages() {
+        if let base { madvise(base, count, MADV_DONTNEED) }
+    }
+
+    /// Lends the bytes to `body` in pieces, on all cores, and gives back the memory of each piece's pages after it: a
+    /// pass over a file of any size takes little.
+    ///
+    /// - Parameter body: takes a piece's place in the file and its bytes, which must not leave it.
+    /// - Returns: what `body` made of the pieces of `pieceSize` bytes, the last one of what is left, in their order.
+    public func mapPieces<Result: Sendable>(
+        _ body: @Sendable (_ offset: Int, _ bytes: UnsafeRawBufferPointer) -> Result
+    ) -> [Result] {
+        let pieces = (count + MappedFile.pieceSize - 1) / MappedFile.pieceSize
+        let results = Mutex([Result?](repeating: nil, count: pieces))
+        DispatchQueue.concurrentPerform(iterations: pieces) { index in
+            let offset = index * MappedFile.pieceSize
+            let size = min(MappedFile.pieceSize, count - offset)
+            let piece = base.map { $0 + offset }
+            let result = body(offset, UnsafeRawBufferPointer(start: piece, count: size))
+            if let piece { madvise(piece, size, MADV_DONTNEED) }
+            results.withLock { $0[index] = result }
+        }
+        return results.withLock { $0.compactMap { $0 } }
+    }
+
+    /// A multiple of every system's page size, so that pieces share no page.
+    static let pieceSize = 1 << 20
 }

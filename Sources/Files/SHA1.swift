@@ -4,31 +4,13 @@ public struct SHA1: Sendable, Equatable {
     public let words: [UInt32]
 
     /// 40 lower-case hexadecimal digits.
-    public var hexadecimal: String {
-        words.map { word in
-            let digits = String(word, radix: 16)
-            return String(repeating: "0", count: 8 - digits.count) + digits
-        }.joined()
-    }
+    public var hexadecimal: String { BlockHash.hexadecimal(words) }
 
     /// The hash of all of the bytes.
     public init(_ bytes: UnsafeRawBufferPointer) {
-        var state: [UInt32] = [0x6745_2301, 0xEFCD_AB89, 0x98BA_DCFE, 0x1032_5476, 0xC3D2_E1F0]
-        var schedule = [UInt32](repeating: 0, count: 80)
-        let whole = bytes.count / 64 * 64
-        for start in stride(from: 0, to: whole, by: 64) {
-            SHA1.compress(&state, &schedule, UnsafeRawBufferPointer(rebasing: bytes[start..<start + 64]))
-        }
-        // What is left, a one bit, zeros, and the length in bits as a 64-bit number.
-        var tail = Array(bytes[whole...]) + [0x80]
-        tail += Array(repeating: 0, count: (120 - tail.count % 64) % 64)
-        tail += withUnsafeBytes(of: (UInt64(bytes.count) * 8).bigEndian, Array.init)
-        tail.withUnsafeBytes { tail in
-            for start in stride(from: 0, to: tail.count, by: 64) {
-                SHA1.compress(&state, &schedule, UnsafeRawBufferPointer(rebasing: tail[start..<start + 64]))
-            }
-        }
-        words = state
+        words = BlockHash.state(
+            after: bytes, from: [0x6745_2301, 0xEFCD_AB89, 0x98BA_DCFE, 0x1032_5476, 0xC3D2_E1F0],
+            compress: SHA1.compress)
     }
 
     /// The hash by which git names a file of that content: of `blob`, its length, a zero byte and the content.
@@ -37,21 +19,27 @@ public struct SHA1: Sendable, Equatable {
         return object.withUnsafeBytes { SHA1($0) }
     }
 
-    private static func compress(_ state: inout [UInt32], _ w: inout [UInt32], _ block: UnsafeRawBufferPointer) {
-        for t in 0..<16 { w[t] = UInt32(bigEndian: block.loadUnaligned(fromByteOffset: 4 * t, as: UInt32.self)) }
-        for t in 16..<80 { w[t] = turn(w[t - 3] ^ w[t - 8] ^ w[t - 14] ^ w[t - 16], 1) }
-        var (a, b, c, d, e) = (state[0], state[1], state[2], state[3], state[4])
-        for t in 0..<80 {
-            let (f, k): (UInt32, UInt32) =
-                switch t {
-                case ..<20: ((b & c) ^ (~b & d), 0x5A82_7999)
-                case ..<40: (b ^ c ^ d, 0x6ED9_EBA1)
-                case ..<60: ((b & c) ^ (b & d) ^ (c & d), 0x8F1B_BCDC)
-                default: (b ^ c ^ d, 0xCA62_C1D6)
+    private static func compress(_ state: inout [UInt32], _ blocks: UnsafeRawBufferPointer) {
+        withUnsafeTemporaryAllocation(of: UInt32.self, capacity: 80) { w in
+            for start in stride(from: 0, to: blocks.count, by: BlockHash.blockSize) {
+                for t in 0..<16 {
+                    w[t] = UInt32(bigEndian: blocks.loadUnaligned(fromByteOffset: start + 4 * t, as: UInt32.self))
                 }
-            (e, d, c, b, a) = (d, c, turn(b, 30), a, turn(a, 5) &+ f &+ e &+ k &+ w[t])
+                for t in 16..<80 { w[t] = turn(w[t - 3] ^ w[t - 8] ^ w[t - 14] ^ w[t - 16], 1) }
+                var (a, b, c, d, e) = (state[0], state[1], state[2], state[3], state[4])
+                for t in 0..<80 {
+                    let (f, k): (UInt32, UInt32) =
+                        switch t {
+                        case ..<20: ((b & c) ^ (~b & d), 0x5A82_7999)
+                        case ..<40: (b ^ c ^ d, 0x6ED9_EBA1)
+                        case ..<60: ((b & c) ^ (b & d) ^ (c & d), 0x8F1B_BCDC)
+                        default: (b ^ c ^ d, 0xCA62_C1D6)
+                        }
+                    (e, d, c, b, a) = (d, c, turn(b, 30), a, turn(a, 5) &+ f &+ e &+ k &+ w[t])
+                }
+                for (index, word) in [a, b, c, d, e].enumerated() { state[index] &+= word }
+            }
         }
-        for (index, word) in [a, b, c, d, e].enumerated() { state[index] &+= word }
     }
 
     private static func turn(_ word: UInt32, _ count: UInt32) -> UInt32 { (word << count) | (word >> (32 - count)) }

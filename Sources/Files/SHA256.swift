@@ -7,56 +7,50 @@ public struct SHA256: Sendable, Equatable {
     public let words: [UInt32]
 
     /// 64 lower-case hexadecimal digits.
-    public var hexadecimal: String {
-        words.map { word in
-            let digits = String(word, radix: 16)
-            return String(repeating: "0", count: 8 - digits.count) + digits
-        }.joined()
-    }
+    public var hexadecimal: String { BlockHash.hexadecimal(words) }
 
+    /// The hash of all of the bytes.
     public init(_ bytes: UnsafeRawBufferPointer) {
-        var state = SHA256.initialState
-        let whole = bytes.count / 64 * 64
-        for start in stride(from: 0, to: whole, by: 64) {
-            SHA256.compress(&state, UnsafeRawBufferPointer(rebasing: bytes[start..<start + 64]))
-        }
-        // What is left, a one bit, zeros, and the length in bits as a 64-bit number.
-        var tail = Array(bytes[whole...]) + [0x80]
-        tail += Array(repeating: 0, count: (120 - tail.count % 64) % 64)
-        tail += withUnsafeBytes(of: (UInt64(bytes.count) * 8).bigEndian, Array.init)
-        tail.withUnsafeBytes { tail in
-            for start in stride(from: 0, to: tail.count, by: 64) {
-                SHA256.compress(&state, UnsafeRawBufferPointer(rebasing: tail[start..<start + 64]))
-            }
-        }
-        words = state
+        words = BlockHash.state(after: bytes, from: SHA256.initialState, compress: SHA256.compress)
     }
 
+    /// The hash of all of the bytes.
     public init(_ bytes: some Sequence<UInt8>) {
         self = Array(bytes).withUnsafeBytes { SHA256($0) }
     }
 
-    private static func compress(_ state: inout [UInt32], _ block: UnsafeRawBufferPointer) {
+    /// The hash of the hashes of a file's pieces of 1 MiB, one after the other: as good a name of the file's content as
+    /// its own hash, and computed on all cores.
+    public init(ofPiecesOf file: MappedFile) {
+        let pieces = file.mapPieces { _, bytes in SHA256(bytes).words }
+        self.init(pieces.joined().flatMap { word in withUnsafeBytes(of: word.bigEndian, Array.init) })
+    }
+
+    private static func compress(_ state: inout [UInt32], _ blocks: UnsafeRawBufferPointer) {
         withUnsafeTemporaryAllocation(of: UInt32.self, capacity: 64) { w in
-            for t in 0..<16 { w[t] = UInt32(bigEndian: block.loadUnaligned(fromByteOffset: 4 * t, as: UInt32.self)) }
-            for t in 16..<64 {
-                let s0 = turn(w[t - 15], 7) ^ turn(w[t - 15], 18) ^ (w[t - 15] >> 3)
-                let s1 = turn(w[t - 2], 17) ^ turn(w[t - 2], 19) ^ (w[t - 2] >> 10)
-                w[t] = w[t - 16] &+ s0 &+ w[t - 7] &+ s1
-            }
-            var (a, b, c, d) = (state[0], state[1], state[2], state[3])
-            var (e, f, g, h) = (state[4], state[5], state[6], state[7])
             constants.withUnsafeBufferPointer { k in
-                for t in 0..<64 {
-                    let s1 = turn(e, 6) ^ turn(e, 11) ^ turn(e, 25)
-                    let t1 = h &+ s1 &+ ((e & f) ^ (~e & g)) &+ k[t] &+ w[t]
-                    let s0 = turn(a, 2) ^ turn(a, 13) ^ turn(a, 22)
-                    let t2 = s0 &+ ((a & b) ^ (a & c) ^ (b & c))
-                    (h, g, f, e) = (g, f, e, d &+ t1)
-                    (d, c, b, a) = (c, b, a, t1 &+ t2)
+                for start in stride(from: 0, to: blocks.count, by: BlockHash.blockSize) {
+                    for t in 0..<16 {
+                        w[t] = UInt32(bigEndian: blocks.loadUnaligned(fromByteOffset: start + 4 * t, as: UInt32.self))
+                    }
+                    for t in 16..<64 {
+                        let s0 = turn(w[t - 15], 7) ^ turn(w[t - 15], 18) ^ (w[t - 15] >> 3)
+                        let s1 = turn(w[t - 2], 17) ^ turn(w[t - 2], 19) ^ (w[t - 2] >> 10)
+                        w[t] = w[t - 16] &+ s0 &+ w[t - 7] &+ s1
+                    }
+                    var (a, b, c, d) = (state[0], state[1], state[2], state[3])
+                    var (e, f, g, h) = (state[4], state[5], state[6], state[7])
+                    for t in 0..<64 {
+                        let s1 = turn(e, 6) ^ turn(e, 11) ^ turn(e, 25)
+                        let t1 = h &+ s1 &+ ((e & f) ^ (~e & g)) &+ k[t] &+ w[t]
+                        let s0 = turn(a, 2) ^ turn(a, 13) ^ turn(a, 22)
+                        let t2 = s0 &+ ((a & b) ^ (a & c) ^ (b & c))
+                        (h, g, f, e) = (g, f, e, d &+ t1)
+                        (d, c, b, a) = (c, b, a, t1 &+ t2)
+                    }
+                    for (index, word) in [a, b, c, d, e, f, g, h].enumerated() { state[index] &+= word }
                 }
             }
-            for (index, word) in [a, b, c, d, e, f, g, h].enumerated() { state[index] &+= word }
         }
     }
 

@@ -41,7 +41,10 @@ struct FeatureBuilder: Sendable {
         try source.mapped.withBytes { bytes in
             var counter = source.lines(of: bytes)
             var capacity = 0
-            while counter.next() != nil { capacity += 1 }
+            while counter.next() != nil {
+                capacity += 1
+                releaseSource(after: capacity)
+            }
             var header = FeatureFile.Header(
                 key: key.words, count: 0, capacity: capacity, idCount: 0, skippedRows: 0, hasLabels: hasLabels)
             var lines = source.lines(of: bytes)
@@ -49,6 +52,7 @@ struct FeatureBuilder: Sendable {
                 let block = try nextBlock(of: &lines)
                 guard !block.isEmpty else { break }
                 for slice in block { try append(slice, to: output, &header) }
+                source.mapped.releasePages()
             }
             guard header.count > 0 else { throw source.noRows }
             try output.write(header.words(checksum: 0), at: 0)
@@ -57,13 +61,18 @@ struct FeatureBuilder: Sendable {
         }
     }
 
+    /// Gives back the memory of the source's pages from time to time.
+    private func releaseSource(after lines: Int) {
+        if lines % (Self.sliceLines * Self.slicesPerBlock) == 0 { source.mapped.releasePages() }
+    }
+
     private func append(_ slice: Slice, to output: FileDraft, _ header: inout FeatureFile.Header) throws {
         let words = slice.records.flatMap { record in
             var record = record
             record.idOffset += header.idCount
             return record.words
         }
-        try output.write(words, at: FeatureFile.Header.size + header.count * FeatureFile.Record.size)
+        try output.write(words, at: FeatureFile.recordOffset(header.count))
         let idsOffset = FeatureFile.idsOffset(capacity: header.capacity)
         try output.write(slice.ids, at: idsOffset + header.idCount * MemoryLayout<Int32>.size)
         header.count += slice.records.count

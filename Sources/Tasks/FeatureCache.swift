@@ -12,11 +12,13 @@ public struct FeatureCache: Sendable {
     public let tokenizer: WordPieceTokenizer
     /// The number of input ids, the two or three special ones included, that an example is cut to.
     public let maxSequenceLength: Int
+    let vocabularyHash: String
 
     public init(directory: URL, tokenizer: WordPieceTokenizer, maxSequenceLength: Int) {
         self.directory = directory
         self.tokenizer = tokenizer
         self.maxSequenceLength = maxSequenceLength
+        vocabularyHash = SHA256(tokenizer.vocabulary.fileContents).hexadecimal
     }
 
     /// The encoded examples of a task's file: from the cache, or built into it if the cache has none or a damaged file.
@@ -31,8 +33,7 @@ public struct FeatureCache: Sendable {
         of task: TaskDefinition, in file: DataFile, dataDirectory: URL, overwrite: Bool = false
     ) throws -> FeatureSet {
         let source = try ExampleSource(file, of: task, at: try file.url(in: dataDirectory))
-        let key = try FeatureKey(
-            source: source.mapped, file: file, task: task, tokenizer: tokenizer, maxSequenceLength: maxSequenceLength)
+        let key = try FeatureKey(source: source.mapped, file: file, task: task, cache: self)
         let url = directory.appendingPathComponent(key.hexadecimal + ".features")
         let path = url.path
         var origin = FeatureSet.Origin.built

@@ -1,3 +1,5 @@
+import Files
+
 /// A cache file that is cut off, altered, or of another kind or version.
 struct DamagedFile: Error {
     let reason: String
@@ -11,28 +13,38 @@ enum FeatureFile {
     /// "CAMTLFEA" in memory on a little-endian machine.
     static let magic: UInt64 = 0x4145_464C_544D_4143
     /// To be raised whenever the layout changes, or what reading and tokenizing make of the same bytes.
-    static let version: UInt64 = 1
+    static let version: UInt64 = 2
 
-    static func idsOffset(capacity: Int) -> Int {
-        Header.size + capacity * Record.size
+    static func recordOffset(_ index: Int) -> Int { Header.size + index * Record.size }
+
+    static func idsOffset(capacity: Int) -> Int { recordOffset(capacity) }
+
+    /// A hash of the file after its first word: of the pieces that `MappedFile` cuts it into, and then of those hashes.
+    /// A single changed word always changes it.
+    static func checksum(_ file: MappedFile) -> UInt64 {
+        combined(file.mapPieces(hash), size: file.count)
     }
 
-    /// A hash of the file after its first word: h ← (h ⊕ word)·odd, h ← h ⊕ (h ≫ 32), word by word. Each step can be
-    /// undone, so that a single changed word always changes the result.
-    static func checksum(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
+    fileprivate static func combined(_ pieces: [UInt64], size: Int) -> UInt64 {
+        pieces.reduce(UInt64(size), mixed)
+    }
+
+    /// The hash of a piece, word by word, without the file's first word.
+    @Sendable fileprivate static func hash(_ offset: Int, _ bytes: UnsafeRawBufferPointer) -> UInt64 {
         let size = MemoryLayout<UInt64>.size
         var hash = UInt64(bytes.count)
-        func mix(_ word: UInt64) {
-            hash = (hash ^ word) &* 0x9E37_79B9_7F4A_7C15
-            hash ^= hash >> 32
+        var place = offset == 0 ? size : 0
+        while place + size <= bytes.count {
+            hash = mixed(hash, bytes.loadUnaligned(fromByteOffset: place, as: UInt64.self))
+            place += size
         }
-        var offset = size
-        while offset + size <= bytes.count {
-            mix(bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
-            offset += size
-        }
-        mix(bytes.dropFirst(offset).reduce(0) { $0 << 8 | UInt64($1) })
-        return hash
+        return mixed(hash, bytes.dropFirst(place).reduce(0) { $0 << 8 | UInt64($1) })
+    }
+
+    /// h ← (h ⊕ word)·odd, h ← h ⊕ (h ≫ 32). Each step can be undone, so that another word gives another result.
+    private static func mixed(_ hash: UInt64, _ word: UInt64) -> UInt64 {
+        let product = (hash ^ word) &* 0x9E37_79B9_7F4A_7C15
+        return product ^ (product >> 32)
     }
 }
 
@@ -73,31 +85,47 @@ extension FeatureFile.Header {
             + [count, capacity, idCount, skippedRows].map { UInt64($0) } + [hasLabels ? 1 : 0]
     }
 
-    /// The header of a file all of whose bytes have been checked.
+    /// The header of a file all of whose bytes are checked.
     ///
     /// - Throws: `DamagedFile`.
-    init(checking bytes: UnsafeRawBufferPointer, key: [UInt64]) throws {
-        guard bytes.count >= Self.size else { throw DamagedFile(reason: "it is cut off in its header") }
-        let words = (0..<Self.size / 8).map { bytes.loadUnaligned(fromByteOffset: $0 * 8, as: UInt64.self) }
+    init(checking file: MappedFile, key: [UInt64]) throws {
+        guard file.count >= Self.size else { throw DamagedFile(reason: "it is cut off in its header") }
+        let words = file.withBytes { bytes in
+            (0..<Self.size / 8).map { bytes.loadUnaligned(fromByteOffset: $0 * 8, as: UInt64.self) }
+        }
         guard words[1] == FeatureFile.magic, words[2] == FeatureFile.version, Array(words[3..<7]) == key else {
             throw DamagedFile(reason: "its header is not that of a feature file of its name")
         }
-        guard words[0] == FeatureFile.checksum(bytes) else {
-            throw DamagedFile(reason: "its checksum is wrong: it was cut off or altered")
-        }
         // No number can exceed the file's size, so that none of the sums below overflows.
-        let sizes = words[7..<11].compactMap { Int(exactly: $0) }.filter { $0 <= bytes.count }
+        let sizes = words[7..<11].compactMap { Int(exactly: $0) }.filter { $0 <= file.count }
         guard sizes.count == 4, sizes[0] > 0, sizes[0] <= sizes[1],
-            bytes.count == FeatureFile.idsOffset(capacity: sizes[1]) + sizes[2] * MemoryLayout<Int32>.size
-        else { throw DamagedFile(reason: "its size is not that of its contents") }
-        self.init(
+            file.count == FeatureFile.idsOffset(capacity: sizes[1]) + sizes[2] * MemoryLayout<Int32>.size
+        else { throw DamagedFile(reason: "its size is not that of its contents: it was cut off or altered") }
+        let header = Self(
             key: key, count: sizes[0], capacity: sizes[1], idCount: sizes[2], skippedRows: sizes[3],
             hasLabels: words[11] != 0)
-        for index in 0..<count {
-            let record = FeatureFile.Record(bytes, at: index)
-            guard record.idOffset >= 0, record.idOffset <= idCount, record.length <= idCount - record.idOffset,
-                record.firstSegmentLength <= record.length
-            else { throw DamagedFile(reason: "its record of example \(index) points outside it") }
+        let pieces = file.mapPieces { offset, bytes in
+            (hash: FeatureFile.hash(offset, bytes), wrong: header.wrongRecord(in: bytes, at: offset))
+        }
+        guard words[0] == FeatureFile.combined(pieces.map(\.hash), size: file.count) else {
+            throw DamagedFile(reason: "its checksum is wrong: it was cut off or altered")
+        }
+        if let index = pieces.lazy.compactMap(\.wrong).first {
+            throw DamagedFile(reason: "its record of example \(index) points outside it")
+        }
+        self = header
+    }
+
+    /// The first example whose record lies in a piece of the file and points outside the ids. No record lies in two
+    /// pieces: header, records and pieces are all multiples of a record's size.
+    private func wrongRecord(in bytes: UnsafeRawBufferPointer, at offset: Int) -> Int? {
+        let size = FeatureFile.Record.size
+        let first = max(0, (offset - Self.size) / size)
+        let end = min(count, (offset + bytes.count - Self.size) / size)
+        return (first..<max(first, end)).first { index in
+            let record = FeatureFile.Record(bytes, at: FeatureFile.recordOffset(index) - offset)
+            return record.idOffset < 0 || record.idOffset > idCount || record.length > idCount - record.idOffset
+                || record.firstSegmentLength > record.length
         }
     }
 }
@@ -110,9 +138,8 @@ extension FeatureFile.Record {
         ]
     }
 
-    /// The record of the example at `index` in a file's bytes.
-    init(_ bytes: UnsafeRawBufferPointer, at index: Int) {
-        let offset = FeatureFile.Header.size + index * Self.size
+    /// The record at a place in bytes of a file.
+    init(_ bytes: UnsafeRawBufferPointer, at offset: Int) {
         func word(_ position: Int) -> UInt64 {
             bytes.loadUnaligned(fromByteOffset: offset + position * 8, as: UInt64.self)
         }

@@ -1,6 +1,5 @@
 import Files
 import Foundation
-import Tokenization
 
 /// All that the features of a file depend on, as one SHA-256: two runs that differ in nothing of it share a cache file,
 /// whatever tasks they train and in what order. A task's id is no part of it, nor of the cache file.
@@ -25,9 +24,7 @@ struct FeatureKey: Sendable, Equatable {
         let maxSequenceLength: Int
     }
 
-    init(
-        source: MappedFile, file: DataFile, task: TaskDefinition, tokenizer: WordPieceTokenizer, maxSequenceLength: Int
-    ) throws {
+    init(source: MappedFile, file: DataFile, task: TaskDefinition, cache: FeatureCache) throws {
         let (hasHeader, columns): (Bool, [String?]) =
             switch file.columns {
             case .named(let first, let second, let label): (true, [first, second, label])
@@ -41,11 +38,11 @@ struct FeatureKey: Sendable, Equatable {
             }
         let content = Content(
             format: FeatureFile.version,
-            file: source.withBytes { SHA256($0) }.hexadecimal,
+            file: SHA256(ofPiecesOf: source).hexadecimal,
             hasHeader: hasHeader, columns: columns, skipsDamagedRows: file.skipsDamagedRows,
             indexColumn: file.indexColumn, labels: labels, scoreRange: range.map { [$0.lowerBound, $0.upperBound] },
-            vocabulary: SHA256(tokenizer.vocabulary.fileContents).hexadecimal,
-            lowercase: tokenizer.lowercase, maxSequenceLength: maxSequenceLength)
+            vocabulary: cache.vocabularyHash, lowercase: cache.tokenizer.lowercase,
+            maxSequenceLength: cache.maxSequenceLength)
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys]
         let hash = SHA256(try encoder.encode(content))

@@ -34,7 +34,7 @@ public final class FeatureSet: Sendable {
     /// - Throws: `SystemError` if the file can't be opened; `DamagedFile` if it isn't whole or isn't what `key` names.
     init(contentsOf path: String, key: FeatureKey, origin: Origin) throws {
         mapped = try MappedFile(path: path)
-        header = try mapped.withBytes { try FeatureFile.Header(checking: $0, key: key.words) }
+        header = try FeatureFile.Header(checking: mapped, key: key.words)
         self.origin = origin
         identity = key.hexadecimal
     }
@@ -79,6 +79,6 @@ public final class FeatureSet: Sendable {
 
     private func record(at index: Int) -> FeatureFile.Record {
         precondition((0..<count).contains(index), "example \(index) of \(count)")
-        return mapped.withBytes { FeatureFile.Record($0, at: index) }
+        return mapped.withBytes { FeatureFile.Record($0, at: FeatureFile.recordOffset(index)) }
     }
 }

@@ -141,7 +141,7 @@ final class AtomicFileTests: XCTestCase {
         let draft = try FileDraft(for: url)
         try draft.write([3, 4] as [UInt16], at: 4)
         try draft.write([1, 2] as [UInt16], at: 0)
-        XCTAssertEqual(try draft.withContents { Array($0.bindMemory(to: UInt16.self)) }, [1, 2, 3, 4])
+        XCTAssertEqual(try draft.withContents { $0.withBytes { Array($0.bindMemory(to: UInt16.self)) } }, [1, 2, 3, 4])
         XCTAssertEqual(try Data(contentsOf: url), Data([1, 2, 3]))
         try draft.moveIntoPlace()
         XCTAssertEqual(try Data(contentsOf: url).count, 8)

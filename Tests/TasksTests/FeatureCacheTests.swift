@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import Synchronization
 import Tokenization
@@ -214,6 +215,23 @@ final class FeatureCacheTests: DirectoryTestCase {
         }
     }
 
+    func testDamageAnywhereInALargeFileIsSeen() throws {
+        try writeQQP(rows: 60_000)
+        let task = try GLUE.task(named: "qqp"), cache = try cache()
+        _ = try cache.features(of: task, in: task.train, dataDirectory: directory)
+        let file = try XCTUnwrap(cacheFiles().first)
+        let good = try Data(contentsOf: file)
+        XCTAssertGreaterThan(good.count, 3 << 20)
+        for place in [8 << 10, 1 << 20 - 1, 1 << 20, 3 << 19, 2 << 20, good.count - 1] {
+            var bytes = good
+            bytes[place] ^= 1
+            try bytes.write(to: file)
+            let features = try cache.features(of: task, in: task.train, dataDirectory: directory)
+            guard case .rebuilt = features.origin else { return XCTFail("byte \(place) may be anything") }
+            XCTAssertEqual(try Data(contentsOf: file), good)
+        }
+    }
+
     func testAFileWithARightChecksumAndWrongNumbersIsBuiltAnew() throws {
         try writeRTE()
         let task = try GLUE.task(named: "rte"), cache = try cache()
@@ -224,11 +242,10 @@ final class FeatureCacheTests: DirectoryTestCase {
         for word in Array(7..<11) + [12, 14] {
             for value: UInt64 in [.max, 1 << 62, 1 << 40, UInt64(good.count)] {
                 var bytes = [UInt8](good)
-                bytes.withUnsafeMutableBytes { raw in
-                    raw.storeBytes(of: value, toByteOffset: word * 8, as: UInt64.self)
-                    let checksum = FeatureFile.checksum(UnsafeRawBufferPointer(raw))
-                    raw.storeBytes(of: checksum, toByteOffset: 0, as: UInt64.self)
-                }
+                bytes.withUnsafeMutableBytes { $0.storeBytes(of: value, toByteOffset: word * 8, as: UInt64.self) }
+                try Data(bytes).write(to: file)
+                let checksum = FeatureFile.checksum(try MappedFile(path: file.path))
+                bytes.withUnsafeMutableBytes { $0.storeBytes(of: checksum, toByteOffset: 0, as: UInt64.self) }
                 try Data(bytes).write(to: file)
                 let features = try cache.features(of: task, in: task.train, dataDirectory: directory)
                 // The number of rows left out is only reported: the file has nothing to hold it against.
