@@ -4,7 +4,7 @@
 // of their own for every row. The products of integers are added exactly, so that an output row depends on its input
 // row alone: not on the other rows, on the number of threads or on the processor.
 
-#include "Support.h"
+#include "Parallel.h"
 
 #include <algorithm>
 #include <bit>
@@ -12,7 +12,6 @@
 #include <memory>
 #include <vector>
 
-#include <ATen/Parallel.h>
 #include <ATen/native/CPUBlas.h>
 #include <c10/core/GradMode.h>
 
@@ -244,7 +243,7 @@ void apply(
 /// Runs `body` with the first row, the count of rows and a thread's memory of each block.
 template <typename Body>
 void forEachBlock(int64_t rows, const Body &body) {
-    at::parallel_for(0, (rows + blockRows - 1) / blockRows, /*grain=*/1, [&](int64_t begin, int64_t end) {
+    parallelFor(0, (rows + blockRows - 1) / blockRows, /*grain=*/1, [&](int64_t begin, int64_t end) {
         thread_local Block block;
         for (int64_t i = begin; i < end; ++i) {
             const int64_t first = i * blockRows;
@@ -293,7 +292,7 @@ CTQuantizedLinearImpl *quantized(const at::Tensor &weight, const std::optional<a
     linear->sums.resize(columns);
     const at::Tensor rows = weight.detach().contiguous();
     const float *values = rows.const_data_ptr<float>();
-    at::parallel_for(0, linear->outputs, /*grain=*/32, [&](int64_t begin, int64_t end) {
+    parallelFor(0, linear->outputs, /*grain=*/32, [&](int64_t begin, int64_t end) {
         std::vector<int8_t> codes(linear->depth);
         for (int64_t output = begin; output < end; ++output) {
             linear->scales[output] =

@@ -99,6 +99,26 @@ final class QuantizedLinearTests: XCTestCase {
         }
     }
 
+    /// The calling thread's part of the processor time, which does not depend on what else the machine does.
+    func testComputesOnAllItsThreads() throws {
+        let before = threadCount
+        defer { setThreadCount(before) }
+        setThreadCount(2)
+        let x = try input(4096, 384, seed: 14)
+        let layer = try QuantizedLinear(weight: Tensor.normal([1536, 384], std: 1, seed: 15), bias: nil)
+        _ = try layer(x)
+        let (thread, process) = (seconds(CLOCK_THREAD_CPUTIME_ID), seconds(CLOCK_PROCESS_CPUTIME_ID))
+        for _ in 0..<20 { _ = try layer(x) }
+        let share = (seconds(CLOCK_THREAD_CPUTIME_ID) - thread) / (seconds(CLOCK_PROCESS_CPUTIME_ID) - process)
+        XCTAssertLessThan(share, 0.8, "the calling thread did it all; half is its part")
+    }
+
+    private func seconds(_ clock: clockid_t) -> Double {
+        var time = timespec()
+        clock_gettime(clock, &time)
+        return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
+    }
+
     func testRowsOfNothingGiveTheBiasAndFaultsStayInTheirRows() throws {
         let weight = try Tensor.normal([2, 40], std: 1, seed: 12)
         let layer = try QuantizedLinear(weight: weight, bias: Tensor([Float(3), -4]))
