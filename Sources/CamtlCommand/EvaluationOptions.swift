@@ -17,7 +17,7 @@ struct EvaluationOptions: SettingsGroup {
 
     @Option(
         name: .customLong("per_device_eval_batch_size"), parsing: .unconditional,
-        help: "Examples of a batch in evaluation and prediction.")
+        help: "Examples of a batch in evaluation and prediction; short ones are computed more at a time.")
     var evalBatchSize = 8
 
     @Flag(name: .customLong("evaluate_during_training"), help: "Evaluate every --logging_steps updates.")

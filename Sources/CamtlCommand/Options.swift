@@ -126,6 +126,7 @@ extension RunConfiguration {
         taskNames = data.tasks.isEmpty ? nil : data.tasks
         overwritesCache = data.overwriteCache
         self.training.sampling = try sampling.resolved()
+        self.training.groupsByLength = sampling.groupsByLength
         training.apply(to: &self.training)
     }
 }
@@ -152,10 +153,22 @@ struct SamplingOptions: SettingsGroup {
         help: "The share (0 to 1) of the largest task that sets an epoch's length under uniform and uncertainty sampling.")
     var share = 1.0
 
+    enum Switch: String, ExpressibleByArgument, CaseIterable { case on, off }
+
     @Option(
         name: .customLong("uncertainty_score"),
         help: "The score under uncertainty sampling: as the original code has it, or Algorithm 1 of the paper.")
     var score = UncertaintyScore.original
+
+    @Option(
+        name: .customLong("uncertainty_dropout"),
+        help: "Whether candidates are scored under dropout, as the original does, or as the model is without it.")
+    var dropout = Switch.on
+
+    @Flag(
+        name: .customLong("group_by_length"),
+        help: "Make batches of examples of about one length; not under uncertainty sampling, where the model picks them.")
+    var groupsByLength = false
 
     /// The flags as they are given; where none of the three is, the default's name.
     var settings: [Setting] {
@@ -164,10 +177,17 @@ struct SamplingOptions: SettingsGroup {
             Setting("sampling", isOpen ? Name.proportional.rawValue : sampling?.rawValue),
             Setting("uniform_mt_sampling", uniform), Setting("use_mt_uncertainty", uncertainty),
             Setting("percent_of_max_data_size", share), Setting("uncertainty_score", score.rawValue),
+            Setting("uncertainty_dropout", dropout.rawValue), Setting("group_by_length", groupsByLength),
         ]
     }
 
-    func check(_ problems: inout Problems) { _ = problems.catching(resolved) }
+    func check(_ problems: inout Problems) {
+        if problems.catching(resolved)?.picksCandidates == true, groupsByLength {
+            problems.add(
+                "--group_by_length makes batches by length, and under uncertainty sampling the model picks them by how "
+                    + "unsure it is; leave one of the two out")
+        }
+    }
 
     func resolved() throws -> Sampling {
         let given = [sampling, uniform ? .uniform : nil, uncertainty ? .uncertainty : nil].compactMap { $0 }
@@ -179,7 +199,7 @@ struct SamplingOptions: SettingsGroup {
         case .proportional: return .proportional
         case .sequential: return .sequential
         case .uniform: return .uniform(share: share)
-        case .uncertainty: return .uncertainty(share: share, score: score)
+        case .uncertainty: return .uncertainty(share: share, score: score, usesDropout: dropout == .on)
         }
     }
 }

@@ -28,7 +28,7 @@ struct Predict: ParsableCommand {
     @Option(name: .customLong("output"), help: "The file to write, JSON lines.")
     var output: String
 
-    @Option(name: .customLong("per_device_eval_batch_size"), parsing: .unconditional, help: "Rows of a batch.")
+    @Option(name: .customLong("per_device_eval_batch_size"), parsing: .unconditional, help: "Rows of a batch; short ones are computed more at a time.")
     var batchSize = 8
 
     func run() throws {

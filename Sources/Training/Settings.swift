@@ -3,6 +3,9 @@ import CAMTL
 /// Everything that a training run depends on, besides the model and the data.
 public struct TrainingSettings: Sendable, Equatable {
     public var sampling = Sampling.proportional
+    /// Whether the examples of a batch are of about one length. Not used under uncertainty sampling, where the model
+    /// picks them.
+    public var groupsByLength = false
     /// Examples of a batch.
     public var batchSize = 8
     /// Batches whose gradients make one update.
@@ -33,7 +36,8 @@ public struct TrainingSettings: Sendable, Equatable {
     public var metricForBestModel = "average"
     /// After how many evaluations in a row that are not the best yet training ends; nil for never.
     public var earlyStoppingPatience: Int?
-    /// Sequences of a batch in evaluation and in scoring candidates.
+    /// Sequences over which evaluation averages losses first, and that it and the scoring of candidates at least compute at
+    /// a time.
     public var evaluationBatchSize = 8
     /// Whether the original's faults that change numbers are repeated: see Documentation/ReproducingTheOriginal.md.
     public var reproducesOriginal = false

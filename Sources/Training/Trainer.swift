@@ -19,7 +19,7 @@ public final class Trainer {
     private let identity: [String: String]
     private let figure: BestFigure
     private var run = UUID().uuidString
-    private var sampler: Sampler
+    private let batches: BatchSource
     private var usage: ExampleUsage
     private var progress = ResumeState.Progress()
     private var log = LogAccumulator()
@@ -42,16 +42,15 @@ public final class Trainer {
         _ trained: TrainedModel, tasks: [TaskData], settings: TrainingSettings,
         shouldStop: @escaping () -> Bool = { false }, report: @escaping (TrainingEvent) throws -> Void
     ) throws {
-        let sizes = tasks.compactMap { task in task.train.map { (task: task.id, count: $0.count) } }
-        guard !sizes.isEmpty else { throw TrainingError.noTrainingData }
+        guard tasks.contains(where: { $0.train != nil }) else { throw TrainingError.noTrainingData }
         self.trained = trained
         self.tasks = tasks
         self.settings = settings
         self.shouldStop = shouldStop
         self.report = report
         dropout = settings.dropoutRates(trained.model.configuration)
-        sampler = Sampler(settings.sampling, sizes: sizes, batchSize: settings.batchSize, seed: settings.seed)
-        plan = StepPlan(settings, batchesPerEpoch: sampler.batchesPerEpoch)
+        batches = BatchSource(tasks, settings: settings)
+        plan = StepPlan(settings, batchesPerEpoch: batches.batchesPerEpoch)
         updater = Updater(
             trained.model, settings: settings.optimizer, totalSteps: plan.totalSteps,
             keepsZeroGradients: settings.reproducesOriginal)
@@ -77,7 +76,7 @@ public final class Trainer {
         history = try TrainerState.read(from: folder)
         try updater.restore(from: folder.appendingPathComponent(Trainer.optimizerFile))
         state.dropout.resume()
-        sampler.place = state.sampler
+        batches.place = state.sampler
         scorer.state = state.scorer
         usage.records = state.usage
         (run, progress, log, highest) = (state.run, state.progress, state.log, state.highest)
@@ -97,13 +96,13 @@ public final class Trainer {
         try report(
             .started(
                 TrainingPlan(
-                    totalSteps: plan.expectedSteps, batchesPerEpoch: sampler.batchesPerEpoch,
+                    totalSteps: plan.expectedSteps, batchesPerEpoch: batches.batchesPerEpoch,
                     examples: usage.ordered.map(\.available).reduce(0, +), batchSize: settings.batchSize,
                     accumulationSteps: settings.accumulationSteps)))
         let clock = TrainingClock(before: progress.seconds)
         var pending = PendingUpdate()
         while !isFinished {
-            for batch in progress.batch..<sampler.batchesPerEpoch {
+            for batch in progress.batch..<batches.batchesPerEpoch {
                 try train(batch, &pending)
                 guard plan.isDue(afterBatch: batch) else { continue }
                 progress.step += 1
@@ -133,22 +132,23 @@ public final class Trainer {
     }
 
     /// Epochs gone by, with their fraction.
-    private var epoch: Double { Double(progress.epoch) + Double(progress.batch) / Double(sampler.batchesPerEpoch) }
+    private var epoch: Double { Double(progress.epoch) + Double(progress.batch) / Double(batches.batchesPerEpoch) }
 
     /// Adds the gradient of the next batch.
     private func train(_ batch: Int, _ pending: inout PendingUpdate) throws {
-        let examples: [ExampleReference]
-        switch sampler.next() {
-        case .batch(let drawn): examples = drawn
+        let (examples, input): ([ExampleReference], TrainingBatch)
+        switch batches.next() {
+        case .batch(let drawn, let batch): (examples, input) = (drawn, batch)
         case .candidates(let pool):
             let picks = try scorer.pick(pool, tasks: tasks, dropout: dropout)
-            examples = picks.examples
+            (examples, input) = (picks.examples, batches.batch(of: picks.examples))
             pending.add(entropies: picks.entropies)
+            let scored = pool.pieces.map(\.tokens)
             pending.operations +=
-                arithmetic.operations(lengths: tasks.lengths(of: pool), taskIDs: pool.map(\.task)).forward
+                arithmetic.operations(
+                    lengths: scored.flatMap(\.lengths), taskIDs: scored.flatMap(\.taskIDs)
+                ).forward
         }
-        let input = TrainingBatch(
-            examples, tasks: tasks, cutsLabels: settings.reproducesOriginal && !settings.sampling.picksCandidates)
         let output = try model(input.tokens, dropout: dropout)
         let loss = try output.loss(labels: input.labels, configuration: model.configuration)
         let value = try loss.total.item()
@@ -223,7 +223,7 @@ public final class Trainer {
             try updater.save(to: draft.appendingPathComponent(Trainer.optimizerFile))
             try history.write(summary(checkpoints), to: draft)
             try ResumeState(
-                run: run, settings: identity, progress: progress, dropout: .current, sampler: sampler.place,
+                run: run, settings: identity, progress: progress, dropout: .current, sampler: batches.place,
                 scorer: scorer.state, usage: usage.records, log: log, best: best,
                 highest: settings.reproducesOriginal ? highest : nil
             ).write(to: draft)

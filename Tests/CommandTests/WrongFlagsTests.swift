@@ -76,6 +76,16 @@ final class WrongFlagsTests: CommandTestCase {
             "the samplings sequential and uncertainty exclude each other")
     }
 
+    func testGroupingByLengthIsRefusedUnderUncertaintySampling() throws {
+        try assertRefuses(
+            arguments("--do_train", "--use_mt_uncertainty", "--group_by_length"),
+            "--group_by_length makes batches by length", "leave one of the two out")
+        try assertRefuses(
+            arguments("--do_train", "--use_mt_uncertainty", "--uncertainty_dropout", "maybe"),
+            "--uncertainty_dropout", "'on' and 'off'", lines: 2)
+        try camtl(arguments("--do_train", "--group_by_length", "--max_steps", "1"))
+    }
+
     func testNumberThatIsNoneIsRefused() throws {
         for (flag, value) in [("learning_rate", "1e-"), ("seed", "-1"), ("max_steps", "1.5")] {
             try assertRefuses(

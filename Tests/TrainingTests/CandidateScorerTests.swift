@@ -15,8 +15,13 @@ final class CandidateScorerTests: ToyTestCase {
     }
 
     /// A pool of tasks with two and three labels and a regression, mixed, with sequences of many lengths.
-    private func pool() -> [ExampleReference] {
+    private func examples() -> [ExampleReference] {
         (0..<12).flatMap { index in (0..<3).map { ExampleReference(task: $0, index: index) } }
+    }
+
+    /// Cut into several pieces.
+    private func pool(_ data: [TaskData]) -> CandidatePool {
+        CandidatePool(examples(), data: TrainingSets(data), pieceSize: 3, pieceTokens: 60)
     }
 
     private func prepare() throws -> (TrainedModel, [TaskData]) {
@@ -28,7 +33,7 @@ final class CandidateScorerTests: ToyTestCase {
 
     /// The candidates as the model sees them one by one.
     private func candidates(_ trained: TrainedModel, _ data: [TaskData]) throws -> [Candidate] {
-        try pool().map { example in
+        try examples().map { example in
             var batch = PackedBatch()
             batch.append(try XCTUnwrap(data[example.task].train), at: example.index, taskID: example.task)
             let logits: [Float] = try trained.model(batch).tasks[0].logits.elements()
@@ -47,10 +52,10 @@ final class CandidateScorerTests: ToyTestCase {
                     ? originalUncertaintyScores(candidates, score: score, stsB: 1, mrpc: 0)
                     : uncertaintyScores(candidates, score: score, random: &random)
                 let scorer = CandidateScorer(model: trained.model, settings: settings(score, asOriginal: asOriginal))
-                let picked = try scorer.pick(pool(), tasks: data, dropout: .none).examples
+                let picked = try scorer.pick(pool(data), tasks: data, dropout: .none).examples
                 XCTAssertEqual(picked.count, 5)
                 // In a batch with others a score is off by float32's rounding, which may turn the order of near ones.
-                let values = try picked.map { scores[try XCTUnwrap(pool().firstIndex(of: $0))] }
+                let values = try picked.map { scores[try XCTUnwrap(examples().firstIndex(of: $0))] }
                 for (value, highest) in zip(values, scores.sorted(by: >)) {
                     XCTAssertEqual(value, highest, accuracy: 1e-5, "\(score), as the original: \(asOriginal)")
                 }
@@ -61,7 +66,7 @@ final class CandidateScorerTests: ToyTestCase {
     func testScoringRecordsNoGradients() throws {
         let (trained, data) = try prepare()
         _ = try CandidateScorer(model: trained.model, settings: settings(.original))
-            .pick(pool(), tasks: data, dropout: rates)
+            .pick(pool(data), tasks: data, dropout: rates)
         for (name, parameter) in trained.model.namedParameters() {
             XCTAssertNil(try parameter.wrappedValue.gradient(), name)
         }
@@ -77,7 +82,7 @@ final class CandidateScorerTests: ToyTestCase {
             let scorer = CandidateScorer(model: trained.model, settings: settings(.original, asOriginal: asOriginal))
             func dropsOut() throws -> Bool {
                 try seedRandomStream(1)
-                _ = try scorer.pick(pool(), tasks: data, dropout: rates)
+                _ = try scorer.pick(pool(data), tasks: data, dropout: rates)
                 let next: [Float] = try dropout(ones, probability: 0.5).elements()
                 return next != untouched
             }
@@ -87,10 +92,27 @@ final class CandidateScorerTests: ToyTestCase {
         }
     }
 
+    func testDropoutOffScoresWithoutAndAlwaysPicksTheSame() throws {
+        let (trained, data) = try prepare()
+        var settings = settings(.original)
+        settings.sampling = .uncertainty(share: 1, score: .original, usesDropout: false)
+        let scorer = CandidateScorer(model: trained.model, settings: settings)
+        let ones = try Tensor.full([64], 1)
+        try seedRandomStream(1)
+        let untouched: [Float] = try dropout(ones, probability: 0.5).elements()
+        try seedRandomStream(1)
+        let picks = try (0..<3).map { _ in try scorer.pick(pool(data), tasks: data, dropout: rates).examples }
+        let next: [Float] = try dropout(ones, probability: 0.5).elements()
+        XCTAssertEqual(next, untouched)
+        XCTAssertEqual(Set(picks).count, 1)
+        XCTAssertEqual(picks[0], try scorer.pick(pool(data), tasks: data, dropout: .none).examples)
+    }
+
     /// The picks of regressions alone are random, and not the first of each pool.
     func testRegressionsAlonePickAtRandom() throws {
         let (trained, data) = try prepare()
-        let pool = (0..<12).map { ExampleReference(task: 1, index: $0) }
+        let examples = (0..<12).map { ExampleReference(task: 1, index: $0) }
+        let pool = CandidatePool(examples, data: TrainingSets(data), pieceSize: 8)
         func picks() throws -> [[ExampleReference]] {
             let scorer = CandidateScorer(model: trained.model, settings: settings(.original))
             return try (0..<8).map { _ in try scorer.pick(pool, tasks: data, dropout: .none).examples }

@@ -17,7 +17,7 @@ final class EvaluationTests: ToyTestCase {
     /// In the order of the set, whatever the lengths of its sequences.
     private func logits(_ model: CAMTLModel, _ task: TaskData, batchSize: Int) throws -> [Float] {
         let features = task.dev[0].features
-        return try Evaluator(model: model, batchSize: batchSize).logits(
+        return try Evaluator(model: model, batchSize: batchSize, pieceTokens: 1).logits(
             task: task.id, lengths: (0..<features.count).map(features.length)
         ) { $1.append(features, at: $0, taskID: task.id) }
     }
@@ -91,7 +91,7 @@ final class EvaluationTests: ToyTestCase {
     /// A last batch of one weighs as much as those of four, as in the original.
     func testLossIsTheMeanOfTheBatchesMeans() throws {
         let (model, data) = try prepare()
-        let report = try Evaluator(model: model, batchSize: 4).evaluate(data)
+        let report = try Evaluator(model: model, batchSize: 4, pieceTokens: 1).evaluate(data)
         for task in data {
             let logits = try logits(model, task, batchSize: 4)
             let features = task.dev[0].features
@@ -110,10 +110,14 @@ final class EvaluationTests: ToyTestCase {
         }
     }
 
-    func testBatchesAreOfSimilarLengthAndHoldEachSequenceOnce() {
-        XCTAssertEqual(batchesByLength([5, 3, 9, 3, 4], size: 2), [[1, 3], [4, 0], [2]])
-        XCTAssertEqual(batchesByLength([5, 3, 9, 3, 4], size: 9), [[1, 3, 4, 0, 2]])
-        XCTAssertEqual(batchesByLength([], size: 3), [])
+    func testPiecesAreOfSimilarLengthAndHoldEachSequenceOnce() {
+        let lengths = [5, 3, 9, 3, 4]
+        XCTAssertEqual(piecesByLength(lengths, atLeast: 2, tokens: 1), [[1, 3], [4, 0], [2]])
+        XCTAssertEqual(piecesByLength(lengths, atLeast: 9, tokens: 1), [[1, 3, 4, 0, 2]])
+        XCTAssertEqual(piecesByLength(lengths, atLeast: 1, tokens: 10), [[1, 3, 4], [0], [2]])
+        XCTAssertEqual(piecesByLength(lengths, atLeast: 1, tokens: 9), [[1, 3], [4, 0], [2]])
+        XCTAssertEqual(piecesByLength(lengths, atLeast: 1, tokens: 100), [[1, 3, 4, 0, 2]])
+        XCTAssertEqual(piecesByLength([], atLeast: 3, tokens: 10), [])
     }
 
     /// Evaluation draws no random numbers, records no gradient and leaves the model alone.

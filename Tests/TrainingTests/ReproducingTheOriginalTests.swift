@@ -20,7 +20,7 @@ final class ReproducingTheOriginalTests: ToyTestCase {
         let ratings = (0..<12).map { ExampleReference(task: 1, index: $0) }
         let sentence = ExampleReference(task: 0, index: 2)
         func labels(_ examples: [ExampleReference], cutsLabels: Bool) -> [Double] {
-            TrainingBatch(examples, tasks: data, cutsLabels: cutsLabels).labels
+            TrainingBatch(examples, data: TrainingSets(data), cutsLabels: cutsLabels).labels
         }
         XCTAssertEqual(labels([sentence] + ratings, cutsLabels: true), [classes[2]] + scores.map { $0 == 4.5 ? 4 : 0 })
         XCTAssertEqual(labels(ratings + [sentence], cutsLabels: true), scores + [classes[2]])
@@ -59,7 +59,7 @@ final class ReproducingTheOriginalTests: ToyTestCase {
         let all = [0, 1].flatMap { task in (0..<4).map { ExampleReference(task: task, index: $0) } }
         // The sum of the same numbers in another order.
         XCTAssertEqual(
-            try train(settings).steps[0].loss, try loss(trained, TrainingBatch(all, tasks: data)), accuracy: 1e-5)
+            try train(settings).steps[0].loss, try loss(trained, TrainingBatch(all, data: TrainingSets(data))), accuracy: 1e-5)
     }
 
     private struct FirstLosses {
@@ -78,7 +78,7 @@ final class ReproducingTheOriginalTests: ToyTestCase {
         let data = try loadData(trained)
         var sampler = Sampler(sampling, sizes: [(task: 0, count: 20), (task: 1, count: 20)], batchSize: 10, seed: seed)
         let examples = sampler.nextExamples()
-        let whole = TrainingBatch(examples, tasks: data)
+        let whole = TrainingBatch(examples, data: TrainingSets(data))
         var labels = whole.labels
         for (index, example) in examples.enumerated() where example.task == 1 {
             labels[index] = labels[index].rounded(.down)
@@ -167,7 +167,7 @@ final class ReproducingTheOriginalTests: ToyTestCase {
     private func gradientNorm(_ data: [TaskData], _ batches: some Sequence<[ExampleReference]>) throws -> Double {
         let trained = try loadModel()
         for examples in batches {
-            let batch = TrainingBatch(examples, tasks: data)
+            let batch = TrainingBatch(examples, data: TrainingSets(data))
             let loss = try trained.model(batch.tokens)
                 .loss(labels: batch.labels, configuration: trained.model.configuration)
             try (loss.total * 0.5).backward()

@@ -90,6 +90,22 @@ final class ResumeTests: ToyTestCase {
         }
     }
 
+    func testBatchesOfAboutOneLengthGoOn() throws {
+        try writeModel(tasks: ["cola", "sts-b"])
+        for (name, count) in [("cola", 30), ("sts-b", 25)] { try writeData(name, train: count) }
+        for sampling in [.proportional, .sequential, .uniform(share: 0.5)] as [Sampling] {
+            var settings = TrainingSettings.toy(sampling, steps: 11)
+            settings.groupsByLength = true
+            for stop in [2, 4, 9] { try assertResumes(settings, stop: stop) }
+        }
+    }
+
+    func testScoringWithoutDropoutGoesOn() throws {
+        try writeModel(tasks: ["cola", "mnli"])
+        for (name, count) in [("cola", 30), ("mnli", 25)] { try writeData(name, train: count) }
+        try assertResumes(.toy(.uncertainty(share: 1, score: .paper, usesDropout: false), steps: 7), stop: 3)
+    }
+
     func testAccumulatedUpdatesGoOn() throws {
         try writeModel(tasks: ["cola", "sts-b"])
         for (name, count) in [("cola", 30), ("sts-b", 25)] { try writeData(name, train: count) }
@@ -116,10 +132,12 @@ final class ResumeTests: ToyTestCase {
         var other = settings
         other.optimizer.learningRate = 0.5
         other.batchSize = 9
+        other.groupsByLength = true
         XCTAssertThrowsError(try run(other, in: outputDirectory, from: checkpoint)) { error in
             guard case ResumeError.otherRun(_, let differences) = error else { return XCTFail("\(error)") }
             XCTAssertEqual(
-                differences, ["learning_rate was 0.001 and is 0.5", "per_device_train_batch_size was 8 and is 9"])
+                differences,
+                ["group_by_length was false and is true", "learning_rate was 0.001 and is 0.5", "per_device_train_batch_size was 8 and is 9"])
         }
         try writeData("cola", train: 31)
         XCTAssertThrowsError(try run(settings, in: outputDirectory, from: checkpoint)) { error in

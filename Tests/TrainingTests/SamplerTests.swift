@@ -3,10 +3,11 @@ import XCTest
 
 final class SamplerTests: XCTestCase {
     private func sampler(
-        _ sampling: Sampling, _ counts: [Int], batchSize: Int = 8, seed: UInt64 = 1
+        _ sampling: Sampling, _ counts: [Int], batchSize: Int = 8, seed: UInt64 = 1, lengths: Sampler.Lengths? = nil
     ) -> Sampler {
         Sampler(
-            sampling, sizes: counts.enumerated().map { (task: $0, count: $1) }, batchSize: batchSize, seed: seed)
+            sampling, sizes: counts.enumerated().map { (task: $0, count: $1) }, batchSize: batchSize, seed: seed,
+            lengths: lengths)
     }
 
     // MARK: - Proportional
@@ -141,6 +142,54 @@ final class SamplerTests: XCTestCase {
         XCTAssertEqual(batches(0.99, [7, 9, 4]), 8)
         XCTAssertEqual(batches(1, [5]), 2)
         XCTAssertEqual(batches(0, [7, 9, 4]), 1, "an epoch is never empty")
+    }
+
+    // MARK: - Batches of about one length
+
+    /// Lengths from 3 to 102 that have no order.
+    private let lengths: Sampler.Lengths = { 3 + ($0.index * 37 + $0.task * 11) % 100 }
+
+    func testGroupingDrawsTheSameExamplesInBatchesOfAboutOneLength() {
+        let counts = [1000, 413, 30]
+        for sampling in [.proportional, .sequential, .uniform(share: 0.5)] as [Sampling] {
+            var plain = sampler(sampling, counts)
+            var grouped = sampler(sampling, counts, lengths: lengths)
+            XCTAssertEqual(grouped.batchesPerEpoch, plain.batchesPerEpoch)
+            for _ in 0..<2 {
+                let (one, other) = (plain.epoch(), grouped.epoch())
+                XCTAssertEqual(other.map(\.count), one.map(\.count), "\(sampling)")
+                let order = { (a: ExampleReference, b: ExampleReference) in (a.task, a.index) < (b.task, b.index) }
+                XCTAssertEqual(other.joined().sorted(by: order), one.joined().sorted(by: order), "\(sampling)")
+                // Lengths of a random batch of 8 reach over 77 of 100 on average; a megabatch here has 400 of them.
+                let spreads = other.map { batch in (batch.map(lengths).max() ?? 0) - (batch.map(lengths).min() ?? 0) }
+                XCTAssertLessThan(spreads.reduce(0, +), 20 * spreads.count, "\(sampling)")
+            }
+        }
+    }
+
+    func testGroupingLeavesSequentialsTasksInTheirOrder() {
+        var sampler = sampler(.sequential, [100, 44], lengths: lengths)
+        XCTAssertEqual(
+            sampler.epoch().map { Set($0.map(\.task)) },
+            Array(repeating: [0], count: 13) + Array(repeating: [1], count: 6))
+    }
+
+    func testGroupedBatchesComeInAnOrderThatIsNotThatOfLengthAndChangesFromEpochToEpoch() {
+        var sampler = sampler(.proportional, [800], lengths: lengths)
+        let epochs = (0..<2).map { _ in sampler.epoch() }
+        for epoch in epochs {
+            let longest = epoch.map { $0.map(lengths).max() ?? 0 }
+            let rising = zip(longest, longest.dropFirst()).count { $0 < $1 }
+            // Of 99 neighbours half rise, with a standard deviation of 3 (less than a coin's, as neighbours share a batch).
+            XCTAssertEqual(Double(rising), 49.5, accuracy: 15)
+        }
+        XCTAssertNotEqual(epochs[0], epochs[1])
+    }
+
+    func testUncertaintyTakesNoNoticeOfLengths() {
+        var plain = sampler(uncertainty, [31, 17])
+        var grouped = sampler(uncertainty, [31, 17], lengths: lengths)
+        XCTAssertEqual((0..<20).map { _ in grouped.next() }, (0..<20).map { _ in plain.next() })
     }
 
     // MARK: - Seeds

@@ -157,10 +157,12 @@ extension TrainingSettings {
             case .proportional: "proportional"
             case .sequential: "sequential"
             case .uniform(let share): "uniform, \(share) of the largest task"
-            case .uncertainty(let share, let score): "uncertainty (\(score.rawValue)), \(share) of the largest task"
+            case .uncertainty(let share, let score, let usesDropout):
+                "uncertainty (\(score.rawValue)\(usesDropout ? "" : ", without dropout")), \(share) of the largest task"
             }
         return [
-            ("sampling", sampling), ("batch size", "\(batchSize)"),
+            ("sampling", sampling),
+            ("batch size", "\(batchSize)\(groupsByLength ? ", of about one length" : "")"),
             ("batches an update", "\(accumulationSteps)"),
             maxSteps.map { ("most steps", "\($0)") } ?? ("epochs", "\(epochs)"),
             ("optimizer", "AdamW, betas 0.9 and 0.999, epsilon \(optimizer.adamEpsilon)"),

@@ -26,15 +26,36 @@ public struct TaskData: Sendable {
     }
 }
 
-extension [TaskData] {
-    /// The tokens of training examples.
-    func lengths(of examples: [ExampleReference]) -> [Int] {
-        let sets = Dictionary(uniqueKeysWithValues: map { ($0.id, $0.train) })
-        return examples.map { sets[$0.task]??.length(at: $0.index) ?? 0 }
+/// The training sets of a run's tasks, by the tasks' positions in the model's list.
+struct TrainingSets: Sendable {
+    private let sets: [Int: (features: FeatureSet, isRegression: Bool)]
+
+    init(_ tasks: [TaskData]) {
+        sets = tasks.reduce(into: [:]) { sets, task in
+            sets[task.id] = task.train.map { ($0, task.definition.output == .regression) }
+        }
+    }
+
+    func features(of task: Int) -> FeatureSet { set(task).features }
+
+    func isRegression(_ task: Int) -> Bool { set(task).isRegression }
+
+    /// The tokens of an example.
+    @Sendable func length(_ example: ExampleReference) -> Int {
+        features(of: example.task).length(at: example.index)
+    }
+
+    private func set(_ task: Int) -> (features: FeatureSet, isRegression: Bool) {
+        guard let set = sets[task] else { preconditionFailure("a sampler draws from the tasks it was given") }
+        return set
     }
 }
 
 extension PackedBatch {
+    /// Tokens of a forward pass without gradients: enough work for each call of the library, on numbers that stay in the
+    /// processor's caches.
+    static let pieceTokens = 2048
+
     /// Adds an example of a task's set.
     mutating func append(_ features: FeatureSet, at index: Int, taskID: Int) {
         features.withExample(at: index) { example in
@@ -47,9 +68,19 @@ extension PackedBatch {
     }
 }
 
-/// Positions in order of rising length, cut into batches: little is lost to the longest of a batch. Equal lengths stay
-/// in order.
-func batchesByLength(_ lengths: [Int], size: Int) -> [[Int]] {
-    let sorted = lengths.indices.sorted { (lengths[$0], $0) < (lengths[$1], $1) }
-    return stride(from: 0, to: sorted.count, by: size).map { Array(sorted[$0..<min($0 + size, sorted.count)]) }
+/// Positions in order of rising length, cut into pieces of at most `tokens` tokens but at least `size` sequences. Equal
+/// lengths stay in order.
+func piecesByLength(_ lengths: [Int], atLeast size: Int, tokens: Int) -> [[Int]] {
+    var pieces: [[Int]] = []
+    var piece: [Int] = []
+    var sum = 0
+    for position in lengths.indices.sorted(by: { (lengths[$0], $0) < (lengths[$1], $1) }) {
+        if !piece.isEmpty, piece.count >= size, sum + lengths[position] > tokens {
+            pieces.append(piece)
+            (piece, sum) = ([], 0)
+        }
+        piece.append(position)
+        sum += lengths[position]
+    }
+    return piece.isEmpty ? pieces : pieces + [piece]
 }

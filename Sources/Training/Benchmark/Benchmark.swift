@@ -118,7 +118,7 @@ public struct Benchmark {
 
     /// The run's, and beside uncertainty sampling what a step of the same batch costs without it.
     private var samplings: [Sampling] {
-        guard case .uncertainty(let share, _) = configuration.training.sampling else {
+        guard case .uncertainty(let share, _, _) = configuration.training.sampling else {
             return [configuration.training.sampling]
         }
         return [.uniform(share: share), configuration.training.sampling]
@@ -158,12 +158,11 @@ public struct Benchmark {
     private func writeBatches(_ tasks: [TaskData]) throws {
         guard let file = settings.batchesFile else { return }
         let training = configuration.training
-        let sizes = tasks.compactMap { task in task.train.map { (task: task.id, count: $0.count) } }
         let byID = Dictionary(uniqueKeysWithValues: tasks.map { ($0.id, $0) })
-        var sampler = Sampler(training.sampling, sizes: sizes, batchSize: training.batchSize, seed: training.seed)
+        let source = BatchSource(tasks, settings: training)
         let count = (settings.warmupSteps + settings.steps) * training.accumulationSteps
         let batches = (0..<count).lazy.map { _ -> [BenchmarkRows.Row] in
-            guard case .batch(let examples) = sampler.next() else { return [] }
+            guard case .batch(let examples, _) = source.next() else { return [] }
             return examples.compactMap { example in
                 guard let task = byID[example.task], let features = task.train else { return nil }
                 return BenchmarkRows.Row(features, at: example.index, task: task.definition.name)

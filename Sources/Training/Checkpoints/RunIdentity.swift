@@ -9,6 +9,7 @@ extension TrainingSettings {
             "max_seq_length": "\(configuration.maxSequenceLength)",
             "tasks": tasks.map(\.definition.name).joined(separator: " "),
             "sampling": "\(sampling)",
+            "group_by_length": "\(groupsByLength)",
             "per_device_train_batch_size": "\(batchSize)",
             "gradient_accumulation_steps": "\(accumulationSteps)",
             "num_train_epochs": maxSteps == nil ? "\(epochs)" : "-",
@@ -24,7 +25,7 @@ extension TrainingSettings {
             "reproduce_original": "\(reproducesOriginal)",
             "parameters that train": "\(model.namedParameters().count { $0.parameter.isTrainable })",
         ]
-        // The candidates are scored in batches of this size, and a sum's last bit depends on its batch.
+        // The candidates are scored in pieces of at least this size, and a sum's last bit depends on its batch.
         if sampling.picksCandidates { identity["per_device_eval_batch_size"] = "\(evaluationBatchSize)" }
         // In the original an evaluation turns dropout off for the scoring after it.
         if sampling.picksCandidates, reproducesOriginal {

@@ -68,12 +68,19 @@ public struct EvaluationReport: Sendable, Equatable, Codable {
 /// Runs a model over sets of examples, without dropout and without gradients.
 public struct Evaluator {
     public let model: CAMTLModel
-    /// Sequences of a batch.
+    /// Sequences over which losses are averaged first, and that are at least computed at a time.
     public let batchSize: Int
+    /// Tokens up to which more sequences are computed at a time.
+    private let pieceTokens: Int
 
     public init(model: CAMTLModel, batchSize: Int) {
+        self.init(model: model, batchSize: batchSize, pieceTokens: PackedBatch.pieceTokens)
+    }
+
+    init(model: CAMTLModel, batchSize: Int, pieceTokens: Int) {
         self.model = model
         self.batchSize = batchSize
+        self.pieceTokens = pieceTokens
     }
 
     /// The logits of sequences of one task in their order: `count` rows of as many as the task has labels, row-major.
@@ -87,7 +94,7 @@ public struct Evaluator {
     ) throws -> [Float] {
         let width = model.configuration.tasks[task].numberOfLabels
         var result = [Float](repeating: 0, count: lengths.count * width)
-        for positions in batchesByLength(lengths, size: batchSize) {
+        for positions in piecesByLength(lengths, atLeast: batchSize, tokens: pieceTokens) {
             var batch = PackedBatch()
             for position in positions { append(position, &batch) }
             let logits = try withoutGradients { try model(batch).tasks[0].logits.elements(Float.self) }

@@ -1,6 +1,5 @@
 import CAMTL
 import Foundation
-import Tasks
 import Torch
 
 /// Picks the candidates that the model is least sure of.
@@ -30,10 +29,10 @@ final class CandidateScorer {
     /// The `batchSize` candidates of the highest scores, highest first; with each classification's mean normalised
     /// entropy (0…1) over its candidates, by the task's position in the model's list.
     func pick(
-        _ pool: [ExampleReference], tasks: [TaskData], dropout: DropoutRates
+        _ pool: CandidatePool, tasks: [TaskData], dropout: DropoutRates
     ) throws -> (examples: [ExampleReference], entropies: [Int: Double]) {
-        guard case .uncertainty(_, let score) = settings.sampling else { return (pool, [:]) }
-        let candidates = try candidates(pool, tasks: tasks, dropout: state.isInEvaluationMode ? .none : dropout)
+        guard case .uncertainty(_, let score, let usesDropout) = settings.sampling else { return (pool.examples, [:]) }
+        let candidates = try candidates(pool, dropout: usesDropout && !state.isInEvaluationMode ? dropout : .none)
         state.isInEvaluationMode = false
         let scores: [Double]
         if settings.reproducesOriginal {
@@ -46,23 +45,19 @@ final class CandidateScorer {
         let entropies = Dictionary(grouping: candidates.filter { $0.labelCount > 1 }, by: \.task).mapValues { task in
             task.map { $0.entropy / log(Double($0.labelCount)) }.reduce(0, +) / Double(task.count)
         }
-        return (highestScores(scores, count: settings.batchSize).map { pool[$0] }, entropies)
+        return (highestScores(scores, count: settings.batchSize).map { pool.examples[$0] }, entropies)
     }
 
-    /// The pool as the model sees it, in pieces of about one length.
-    private func candidates(
-        _ pool: [ExampleReference], tasks: [TaskData], dropout: DropoutRates
-    ) throws -> [Candidate] {
-        var result = pool.map { Candidate(task: $0.task, entropy: 0, labelCount: 1) }
-        let lengths = tasks.lengths(of: pool)
-        for positions in batchesByLength(lengths, size: max(settings.batchSize, settings.evaluationBatchSize)) {
-            let batch = TrainingBatch(positions.map { pool[$0] }, tasks: tasks)
-            for output in try withoutGradients({ try model(batch.tokens, dropout: dropout).tasks }) {
+    /// The pool as the model sees it.
+    private func candidates(_ pool: CandidatePool, dropout: DropoutRates) throws -> [Candidate] {
+        var result = pool.examples.map { Candidate(task: $0.task, entropy: 0, labelCount: 1) }
+        for piece in pool.pieces {
+            for output in try withoutGradients({ try model(piece.tokens, dropout: dropout).tasks }) {
                 let logits = try output.logits.elements(Float.self)
                 let width = logits.count / output.samples.count
                 for (row, sample) in output.samples.enumerated() {
-                    result[positions[sample]].labelCount = width
-                    result[positions[sample]].entropy = entropy(logits[row * width..<(row + 1) * width])
+                    result[piece.positions[sample]].labelCount = width
+                    result[piece.positions[sample]].entropy = entropy(logits[row * width..<(row + 1) * width])
                 }
             }
         }

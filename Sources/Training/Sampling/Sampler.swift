@@ -2,15 +2,19 @@ import Torch
 
 /// Draws the training examples, epoch after epoch. What it draws depends on its arguments alone.
 public struct Sampler: Sendable {
+    /// The tokens of an example.
+    public typealias Lengths = @Sendable (ExampleReference) -> Int
+
     /// Batches of an epoch.
     public let batchesPerEpoch: Int
     private let sampling: Sampling
     private let sizes: [(task: Int, count: Int)]
     private let batchSize: Int
     private let seed: UInt64
+    private let lengths: Lengths?
     private var epoch = 0
     private var position = 0
-    private var batches: [[ExampleReference]] = []
+    private var plan = EpochPlan()
     private var loaders: [CyclingOrder]
     /// The loaders' places before the current epoch was planned.
     private var planStart: [CyclingOrder.Place]
@@ -25,14 +29,19 @@ public struct Sampler: Sendable {
     /// - Parameters:
     ///   - sampling: how examples are chosen.
     ///   - sizes: the tasks to train on, in order, each by its position in the model's list with its number of examples, at
-    ///     least 1.
+    ///     least 1 and fewer than 2³² together.
     ///   - batchSize: examples of a batch; under uncertainty sampling also the candidates that each task offers.
     ///   - seed: what orders and choices are drawn with.
-    public init(_ sampling: Sampling, sizes: [(task: Int, count: Int)], batchSize: Int, seed: UInt64) {
+    ///   - lengths: if given, an epoch's batches are of examples of about one length. Under uncertainty sampling it isn't
+    ///     used, as the model picks what goes into a batch.
+    public init(
+        _ sampling: Sampling, sizes: [(task: Int, count: Int)], batchSize: Int, seed: UInt64, lengths: Lengths? = nil
+    ) {
         self.sampling = sampling
         self.sizes = sizes
         self.batchSize = batchSize
         self.seed = seed
+        self.lengths = lengths
         loaders = sizes.map { CyclingOrder(task: $0.task, count: $0.count, seed: seed) }
         planStart = loaders.map(\.place)
         batchesPerEpoch = Sampler.batchesPerEpoch(sampling, sizes.map(\.count), batchSize)
@@ -45,7 +54,7 @@ public struct Sampler: Sendable {
         case .proportional: return batches(counts.reduce(0, +))
         case .sequential: return counts.map(batches).reduce(0, +)
         case .uniform(let share): return batches(counts.count * perTask(share, largest))
-        case .uncertainty(let share, _):
+        case .uncertainty(let share, _, _):
             return max(1, Int(Double(batches(largest) * counts.count) * min(1, max(0, share))))
         }
     }
@@ -61,55 +70,115 @@ public struct Sampler: Sendable {
             position = 0
         }
         defer { position += 1 }
-        if case .uncertainty = sampling {
-            return .candidates(loaders.indices.flatMap { loaders[$0].nextBatch(batchSize) })
+        if sampling.picksCandidates {
+            return .candidates(zip(loaders.indices, sizes).flatMap { loader, size in
+                loaders[loader].nextBatch(batchSize).map { ExampleReference(task: size.task, index: Int($0)) }
+            })
         }
-        if position == 0 { batches = plan() }
-        return .batch(batches[position])
+        if position == 0 { planEpoch() }
+        return .batch(plan.batch(position).map { Sampler.example($0, of: sizes) })
     }
 
     /// Setting it makes a sampler of the same arguments draw what this one would draw next.
     var place: Place {
         get {
-            var isPlanned = true
-            if case .uncertainty = sampling { isPlanned = false }
-            return Place(
-                epoch: epoch, position: position, loaders: isPlanned ? planStart : loaders.map(\.place))
+            Place(
+                epoch: epoch, position: position,
+                loaders: sampling.picksCandidates ? loaders.map(\.place) : planStart)
         }
         set {
             (epoch, position) = (newValue.epoch, newValue.position)
             for (index, place) in zip(loaders.indices, newValue.loaders) { loaders[index].place = place }
-            if position > 0 { batches = plan() }
+            if position > 0 { planEpoch() }
         }
     }
 
-    /// The batches of the current epoch.
-    private mutating func plan() -> [[ExampleReference]] {
+    /// Lays out the batches of the current epoch.
+    private mutating func planEpoch() {
         planStart = loaders.map(\.place)
+        plan = EpochPlan()
         var random = RandomStream(seed: seed, purpose: "epoch \(epoch)")
+        let count = sizes.map(\.count).reduce(0, +)
         switch sampling {
         case .proportional:
-            let all = sizes.flatMap { size in
-                (0..<size.count).map { ExampleReference(task: size.task, index: $0) }
-            }
-            return chunks(all.shuffled(using: &random))
+            add((0..<UInt32(count)).shuffled(using: &random), &random)
         case .sequential:
-            return sizes.flatMap { size in
-                chunks((0..<size.count).map { ExampleReference(task: size.task, index: $0) }.shuffled(using: &random))
+            var first: UInt32 = 0
+            for size in sizes {
+                add((first..<first + UInt32(size.count)).shuffled(using: &random), &random)
+                first += UInt32(size.count)
             }
         case .uniform(let share):
             let count = Sampler.perTask(share, sizes.map(\.count).max() ?? 0)
-            let all = loaders.indices.flatMap { task in (0..<count).map { _ in loaders[task].next() } }
-            return chunks(all.shuffled(using: &random))
-        case .uncertainty:
-            return []
+            var all: [UInt32] = []
+            all.reserveCapacity(count * sizes.count)
+            var first: UInt32 = 0
+            for (loader, size) in zip(loaders.indices, sizes) {
+                for _ in 0..<count { all.append(first + loaders[loader].next()) }
+                first += UInt32(size.count)
+            }
+            add(all.shuffled(using: &random), &random)
+        case .uncertainty: break
         }
     }
 
-    private func chunks(_ examples: [ExampleReference]) -> [[ExampleReference]] {
-        stride(from: 0, to: examples.count, by: batchSize).map {
-            Array(examples[$0..<min($0 + batchSize, examples.count)])
+    private mutating func add(_ examples: [UInt32], _ random: inout RandomStream) {
+        guard let lengths else { return plan.add(examples, batchSize: batchSize) }
+        let sizes = sizes
+        plan.add(
+            examples, batchSize: batchSize, groupedBy: { lengths(Sampler.example($0, of: sizes)) }, random: &random)
+    }
+
+    /// The example of a number that counts the tasks' examples, one task after the other.
+    private static func example(_ number: UInt32, of sizes: [(task: Int, count: Int)]) -> ExampleReference {
+        var index = Int(number)
+        for size in sizes {
+            if index < size.count { return ExampleReference(task: size.task, index: index) }
+            index -= size.count
         }
+        preconditionFailure("example \(number) of \(sizes)")
+    }
+}
+
+/// The batches of an epoch: four bytes an example.
+private struct EpochPlan: Sendable {
+    /// As Hugging Face's Trainer has it under `group_by_length`: batches of a megabatch.
+    private static let batchesPerMegabatch = 50
+
+    private var examples: [UInt32] = []
+    /// Where each batch ends.
+    private var ends: [Int] = []
+
+    func batch(_ position: Int) -> ArraySlice<UInt32> {
+        examples[(position == 0 ? 0 : ends[position - 1])..<ends[position]]
+    }
+
+    /// Adds examples in their order, cut into batches.
+    mutating func add(_ more: [UInt32], batchSize: Int) {
+        let start = examples.count
+        if examples.isEmpty { examples = more } else { examples += more }
+        for first in stride(from: start, to: examples.count, by: batchSize) {
+            ends.append(min(first + batchSize, examples.count))
+        }
+    }
+
+    /// Adds examples in random order as batches of about one length: those of a megabatch are sorted by falling length
+    /// and cut into batches, and all whole batches are then put in random order.
+    mutating func add(
+        _ more: [UInt32], batchSize: Int, groupedBy length: (UInt32) -> Int, random: inout RandomStream
+    ) {
+        let megabatch = batchSize * max(1, min(EpochPlan.batchesPerMegabatch, more.count / (4 * batchSize)))
+        var sorted: [UInt32] = []
+        for first in stride(from: 0, to: more.count, by: megabatch) {
+            let part = more[first..<min(first + megabatch, more.count)].enumerated()
+                .map { (length: length($1), place: $0, example: $1) }
+            // Equal lengths stay in their random order.
+            sorted += part.sorted { ($1.length, $0.place) < ($0.length, $1.place) }.map(\.example)
+        }
+        let whole = (0..<more.count / batchSize).shuffled(using: &random)
+        add(
+            whole.flatMap { sorted[$0 * batchSize..<($0 + 1) * batchSize] } + sorted[(whole.count * batchSize)...],
+            batchSize: batchSize)
     }
 }
 
@@ -118,7 +187,7 @@ private struct CyclingOrder: Sendable {
     private let task: Int
     private let count: Int
     private let seed: UInt64
-    private var order: [Int] = []
+    private var order: [UInt32] = []
     private var position = 0
     /// Rounds begun.
     private var round = 0
@@ -138,27 +207,27 @@ private struct CyclingOrder: Sendable {
         get { Place(round: round, position: position) }
         set {
             (round, position) = (newValue.round, newValue.position)
-            if round > 0 { order = order(ofRound: round - 1) }
+            order = round > 0 ? order(ofRound: round - 1) : []
         }
     }
 
-    private func order(ofRound round: Int) -> [Int] {
+    private func order(ofRound round: Int) -> [UInt32] {
         var random = RandomStream(seed: seed, purpose: "task \(task) round \(round)")
-        return (0..<count).shuffled(using: &random)
+        return (0..<UInt32(count)).shuffled(using: &random)
     }
 
-    mutating func next() -> ExampleReference {
+    mutating func next() -> UInt32 {
         if position == order.count {
             order = order(ofRound: round)
             position = 0
             round += 1
         }
         defer { position += 1 }
-        return ExampleReference(task: task, index: order[position])
+        return order[position]
     }
 
     /// The next `size` examples, or fewer where a round ends: as a data loader that keeps its last batch.
-    mutating func nextBatch(_ size: Int) -> [ExampleReference] {
+    mutating func nextBatch(_ size: Int) -> [UInt32] {
         var batch = [next()]
         while batch.count < size, position < order.count { batch.append(next()) }
         return batch

@@ -8,13 +8,13 @@ public enum Sampling: Sendable, Equatable {
     case uniform(share: Double)
     /// MT-Uncertainty (the paper's Algorithm 1): a batch of candidates from each task, trained on those that the
     /// model is least sure of. An epoch has `share` (0…1) × the number of tasks × the largest task's batches as
-    /// steps.
-    case uncertainty(share: Double, score: UncertaintyScore)
+    /// steps. The original scores the candidates under dropout, as it trains; without it the scores are the model's own.
+    case uncertainty(share: Double, score: UncertaintyScore, usesDropout: Bool = true)
 }
 
 extension Sampling {
     /// Whether it picks a batch from candidates by what the model says of them.
-    var picksCandidates: Bool { if case .uncertainty = self { true } else { false } }
+    public var picksCandidates: Bool { if case .uncertainty = self { true } else { false } }
 
     /// Its name on the command line.
     var name: String {

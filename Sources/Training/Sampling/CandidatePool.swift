@@ -1,0 +1,34 @@
+import CAMTL
+import Tasks
+
+/// Candidates of which the model is to pick a batch, as it takes them.
+struct CandidatePool: Sendable {
+    /// In the order in which they were drawn.
+    let examples: [ExampleReference]
+    /// All of them, in pieces of about one length.
+    let pieces: [Piece]
+
+    struct Piece: Sendable {
+        /// The places of its sequences among the examples.
+        let positions: [Int]
+        let tokens: PackedBatch
+    }
+
+    /// - Parameters:
+    ///   - examples: the candidates.
+    ///   - data: the training sets they are from.
+    ///   - pieceSize: the sequences that a piece at least has.
+    ///   - pieceTokens: the tokens up to which it has more.
+    init(
+        _ examples: [ExampleReference], data: TrainingSets, pieceSize: Int, pieceTokens: Int = PackedBatch.pieceTokens
+    ) {
+        self.examples = examples
+        pieces = piecesByLength(examples.map(data.length), atLeast: pieceSize, tokens: pieceTokens).map { positions in
+            var tokens = PackedBatch()
+            for example in positions.map({ examples[$0] }) {
+                tokens.append(data.features(of: example.task), at: example.index, taskID: example.task)
+            }
+            return Piece(positions: positions, tokens: tokens)
+        }
+    }
+}
