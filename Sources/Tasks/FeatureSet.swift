@@ -77,6 +77,9 @@ public final class FeatureSet: Sendable {
         }
     }
 
+    /// Gives back the memory that the examples looked at take; they are read again when they are looked at again.
+    public func releasePages() { mapped.releasePages() }
+
     private func record(at index: Int) -> FeatureFile.Record {
         precondition((0..<count).contains(index), "example \(index) of \(count)")
         return mapped.withBytes { FeatureFile.Record($0, at: FeatureFile.recordOffset(index)) }

@@ -65,6 +65,8 @@ final class BatchSource: Sendable {
     /// Makes the next draw ready, if none is.
     private func makeReady(_ state: inout State) {
         guard state.next == nil else { return }
+        // What an epoch looks at would else add up to all of the data.
+        defer { data.releasePages() }
         let content: Content
         switch state.sampler.next() {
         case .batch(let examples):

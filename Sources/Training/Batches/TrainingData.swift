@@ -45,6 +45,9 @@ struct TrainingSets: Sendable {
         features(of: example.task).length(at: example.index)
     }
 
+    /// Gives back the memory that the examples looked at take.
+    func releasePages() { sets.values.forEach { $0.features.releasePages() } }
+
     private func set(_ task: Int) -> (features: FeatureSet, isRegression: Bool) {
         guard let set = sets[task] else { preconditionFailure("a sampler draws from the tasks it was given") }
         return set

@@ -114,6 +114,7 @@ public struct Evaluator {
     }
 
     private func evaluate(_ task: TaskData, name: String, features: FeatureSet) throws -> EvaluationResult {
+        defer { features.releasePages() }
         let logits = try logits(task: task.id, lengths: (0..<features.count).map(features.length)) {
             $1.append(features, at: $0, taskID: task.id)
         }
