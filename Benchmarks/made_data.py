@@ -1,7 +1,11 @@
-"""GLUE folders made from others: with every row too long to be anything but cut, and with more rows."""
+"""Folders made from others: of GLUE with every row too long to be anything but cut, and with more rows; of an encoder
+with more layers.
+"""
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 from typing import Callable, Iterator
 
@@ -50,4 +54,24 @@ def rewrite(
                 file.write("\t".join(header) + "\n")
             for cells in change(header, lines):
                 file.write("\t".join(cells) + "\n")
+    return target
+
+
+def deepen(source: Path, target: Path, layers: int) -> Path:
+    """An encoder's folder with its layers repeated until there are that many."""
+    from safetensors.numpy import load_file, save_file
+    target.mkdir()
+    for path in source.iterdir():
+        if path.is_file() and path.name not in ("config.json", "model.safetensors"):
+            (target / path.name).symlink_to(path.resolve())
+    config = json.loads((source / "config.json").read_text())
+    count = config["num_hidden_layers"]
+    (target / "config.json").write_text(json.dumps({**config, "num_hidden_layers": layers}))
+    tensors = load_file(source / "model.safetensors")
+    for name in list(tensors):
+        layer = re.search(r"encoder\.layer\.(\d+)\.", name)
+        if layer:
+            for further in range(int(layer[1]) + count, layers, count):
+                tensors[name.replace(layer[0], f"encoder.layer.{further}.")] = tensors[name]
+    save_file(tensors, target / "model.safetensors", metadata={"format": "pt"})
     return target

@@ -10,7 +10,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Callable
+from typing import Callable, Optional
 
 HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parent
@@ -34,6 +34,8 @@ class Workbench:
     warmup: int
     batch_size: int = 32
     max_length: int = 128
+    # Another build of camtl, to compare with.
+    baseline: Optional[Path] = None
     reports: list = field(default_factory=list)
     versions: dict = field(default_factory=dict)
 
@@ -53,11 +55,11 @@ class Workbench:
             raise BenchmarkError(f"{title} failed with status {result.returncode}:\n{result.stdout[-2000:]}")
         return seconds
 
-    def bench(self, *flags, data: Path = None, steps: int = None) -> dict:
+    def bench(self, *flags, data: Path = None, steps: int = None, program: Path = None) -> dict:
         """What `camtl bench` measured."""
         figures = self.folder / "camtl.json"
         self.run([
-            self.program, "bench", "--model_name_or_path", self.model, "--data_dir", data or self.data, "--cache_dir",
+            program or self.program, "bench", "--model_name_or_path", self.model, "--data_dir", data or self.data, "--cache_dir",
             self.folder / "features", "--max_seq_length", self.max_length, "--per_device_train_batch_size",
             self.batch_size, "--learning_rate", "1e-4", "--seed", "12", "--threads", self.threads, "--bench_steps",
             steps or self.steps, "--bench_warmup", self.warmup, "--json", figures, *flags], "camtl bench")
