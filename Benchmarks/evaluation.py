@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Times transformers' Trainer.predict with BertForSequenceClassification on the rows of a file.
 
-The rows are those that `camtl bench --write_eval_rows` wrote, in their order, padded to the longest of a batch, which is
-what the Trainer does by default with a tokenizer. The model's head is new: it costs what a trained one does. A first
+The rows are those that `camtl bench --write_eval_rows` wrote, in their order, padded to the longest of a batch, which
+is what the Trainer does by default with a tokenizer. The model's head is new: it costs what a trained one does. A first
 prediction of a batch or two is not measured. Writes one JSON object, with a time for each batch size.
 """
 

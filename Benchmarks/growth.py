@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import shutil
 import statistics
-import sys
+from pathlib import Path
 
 import made_data
 from sections import BASE, BERT, TRAINING, share, steps
-from workbench import HERE, Spread, Workbench, table
+from workbench import Spread, Workbench, table
 
-PLOT = HERE / "growth.svg"
 TIMES = (1, 2, 4, 8)
 TASKS = (3, 6, 12, 24)
 COPIED = ("sst-2", "qnli", "mrpc")
@@ -21,10 +20,10 @@ TOKENS = 4096
 def growth(bench: Workbench) -> str:
     curves = {"rows": rows_curve(bench), "tasks": tasks_curve(bench)}
     lengths = {kind: lengths_curve(bench, kind) for kind in LENGTHS}
-    draw({**curves, **{f"length, {kind}": points for kind, points in lengths.items()}})
+    draw({**curves, **{f"length, {kind}": points for kind, points in lengths.items()}}, bench.plot)
     parts = [
-        "Training steps: the time a token takes, the share of the GEMM peak, and the process' peak memory, which are to "
-        f"stay as they are. Each figure is of {bench.rounds} interleaved rounds.\n\n![the curves](growth.svg)",
+        "Training steps: the time a token takes, the share of the GEMM peak, and the process' peak memory, which are "
+        f"to stay as they are.\n\n![the curves]({bench.plot.name})",
         "More rows (each training file's as often as that; `ca-mtl-base`, batches of real lengths):\n\n"
         + as_table("rows", curves["rows"]),
         f"More tasks ({', '.join(COPIED)} and copies of them; `ca-mtl-base`):\n\n" + as_table("tasks", curves["tasks"]),
@@ -99,12 +98,8 @@ def as_table(name: str, points: dict) -> str:
     return table(rows)
 
 
-def draw(curves: dict) -> None:
-    try:
-        import matplotlib
-    except ImportError:
-        print("    no plot: matplotlib is not installed", file=sys.stderr)
-        return
+def draw(curves: dict, file: Path) -> None:
+    import matplotlib
     matplotlib.use("svg")
     # The same figures give the same file.
     matplotlib.rcParams["svg.hashsalt"] = "camtl"
@@ -124,6 +119,6 @@ def draw(curves: dict) -> None:
             panel.set_ylabel(label)
             panel.grid(alpha=0.3)
         column[0].set_title(name)
-    temporary = PLOT.with_suffix(".partial")
+    temporary = file.with_name(f".{file.name}.partial")
     figure.savefig(temporary, format="svg", metadata={"Date": None})
-    temporary.replace(PLOT)
+    temporary.replace(file)

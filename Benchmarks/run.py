@@ -37,8 +37,8 @@ TITLES = {
 }
 INTRODUCTION = """# Benchmarks
 
-Measured by `make bench` ([how](../Documentation/Benchmarks.md)), section by section; below each stands where and with what.
-A figure is the median of the rounds, with the least and the greatest in parentheses.
+Measured by `make bench` ([how](../Documentation/Benchmarks.md)), section by section; below each stands where and with
+what. A figure is the median of the rounds, with the least and the greatest in parentheses.
 """
 
 
@@ -110,9 +110,10 @@ def conditions(bench: Workbench, data: Path) -> str:
     versions = {"camtl": revision(), "libtorch": bench.reports[0]["libtorch"], **bench.versions,
                 "Python": platform.python_version()}
     return (
-        f"*{machine['processor']}, {machine['processors']} processors, {machine['memory'] / 1e9:.0f} GB; {bench.threads} "
-        f"threads, GEMM peak {peak} GFLOP/s; rounds: {bench.rounds}, steps of a round: {bench.steps}; model {bench.model.name}, data "
-        f"{data.name}; " + ", ".join(f"{name} {version}" for name, version in versions.items()) + ".*")
+        f"*{machine['processor']}, {machine['processors']} processors, {machine['memory'] / 1e9:.0f} GB; "
+        f"{bench.threads} threads, GEMM peak {peak} GFLOP/s; rounds: {bench.rounds}, steps of a round: {bench.steps}; "
+        f"model {bench.model.name}, data {data.name}; "
+        + ", ".join(f"{name} {version}" for name, version in versions.items()) + ".*")
 
 
 def write(output: Path, measured: dict[str, str]) -> None:
@@ -143,7 +144,8 @@ def main() -> None:
             bench = Workbench(
                 program=options.camtl.resolve(), model=options.model.absolute(), data=options.data_dir.resolve(),
                 folder=place, threads=options.threads, rounds=options.rounds, steps=options.steps,
-                warmup=options.warmup, baseline=options.baseline and options.baseline.resolve())
+                warmup=options.warmup, plot=options.output.absolute().with_name("growth.svg"),
+                baseline=options.baseline and options.baseline.resolve())
             body = getattr(growth if name == "growth" else sections, name)(bench)
             body += "\n\n" + conditions(bench, bench.data)
             write(options.output, {name: body})

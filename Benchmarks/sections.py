@@ -64,9 +64,8 @@ def training(bench: Workbench) -> str:
     paddings = {
         "Trainer, padded to the longest": (), f"Trainer, padded to {bench.max_length}": ("--pad_to", bench.max_length)}
     return (
-        "Proportional sampling over all tasks, dropout on. Each round is a process of each, on the same rows in the same "
-        "order; a ratio is the median over the steps, and the table has the median of the rounds with the least and the "
-        "greatest.\n\n" + compare_training(bench, bench.data, paddings))
+        "Proportional sampling over all tasks, dropout on. Each round is a process of each, on the same rows in the "
+        "same order; a round's ratio is the median over its steps.\n\n" + compare_training(bench, bench.data, paddings))
 
 
 def full(bench: Workbench) -> str:
@@ -77,24 +76,28 @@ def full(bench: Workbench) -> str:
 
 
 def uncertainty(bench: Workbench) -> str:
-    reports = bench.interleaved({
-        "camtl, uncertainty": lambda: bench.bench(*BASE, *TRAINING, "--sampling", "uncertainty")})["camtl, uncertainty"]
-
-    def spread(number, figure):
-        return Spread.of(statistics.median(steps(report, number)[figure]) for report in reports)
+    def run_of(*flags):
+        return lambda: bench.bench(*BASE, *TRAINING, "--sampling", "uncertainty", *flags)
+    results = bench.interleaved({
+        "uncertainty": run_of(), "uncertainty, scored without dropout": run_of("--uncertainty_dropout", "off")})
     rows = [["ca-mtl-base", "s/step", "GFLOP a step", "% of GEMM peak", "times uniform"]]
-    for number in (0, 1):
-        ratios = Spread.of(
-            statistics.median(steps(report, number)["seconds"]) / statistics.median(steps(report)["seconds"])
-            for report in reports)
+
+    def add(name, reports, number):
+        def median(report, sampling, figure):
+            return statistics.median(steps(report, sampling)[figure])
         rows.append([
-            steps(reports[0], number)["sampling"], spread(number, "seconds").text(),
-            f"{spread(number, 'operations').median / 1e9:,.1f}",
-            Spread.of(share(report, number) for report in reports).text(1), ratios.text(2)])
-    tasks = len(reports[0]["tasks"])
+            name, Spread.of(median(report, number, "seconds") for report in reports).text(),
+            f"{median(reports[0], number, 'operations') / 1e9:,.1f}",
+            Spread.of(share(report, number) for report in reports).text(1),
+            Spread.of(
+                median(report, number, "seconds") / median(report, 0, "seconds") for report in reports).text(2)])
+    add("uniform", results["uncertainty"], 0)
+    for name, reports in results.items():
+        add(name, reports, 1)
+    tasks = len(results["uncertainty"][0]["tasks"])
     return (
         f"A step under uncertainty sampling scores {tasks} × {bench.batch_size} candidates and trains on "
-        f"{bench.batch_size} of them.\n\n" + table(rows))
+        f"{bench.batch_size} of them. Each process also measures uniform steps of the same batch.\n\n" + table(rows))
 
 
 def large(bench: Workbench) -> str:
@@ -150,8 +153,8 @@ def evaluation(bench: Workbench) -> str:
             f"Trainer, batches of {size}", Spread.of(peers[size]).text(), "",
             Spread.of(a / b for a, b in zip(peers[size], peers[best])).text(2)])
     return (
-        "Rows of all dev sets, spread over each; the Trainer's `predict` pads to the longest of a batch, takes the rows "
-        "in their order, as it does by default, and is compared at the better of its batch sizes.\n\n"
+        "Rows of all dev sets, spread over each; the Trainer's `predict` pads to the longest of a batch, takes the "
+        "rows in their order, as it does by default, and is compared at the better of its batch sizes.\n\n"
         + table(rows) + "\n\n" + prediction(bench, sizes))
 
 
@@ -194,8 +197,8 @@ def prediction(bench: Workbench, sizes: tuple) -> str:
             f"`pipeline`, batches of {size}", Spread.of(peers[size]).text(),
             Spread.of(a / b for a, b in zip(peers[size], peers[best])).text(2)])
     return (
-        f"`camtl predict` and transformers' `pipeline`, {len(lines)} pairs of MRPC from text to probabilities, the same "
-        "weights (`camtl convert`). camtl's time is that of a process less that of one with a single row.\n\n"
+        f"`camtl predict` and transformers' `pipeline`, {len(lines)} pairs of MRPC from text to probabilities, with "
+        "the same weights (`camtl convert`). camtl's time is that of a process less that of one with a single row.\n\n"
         + table(rows))
 
 
@@ -222,8 +225,8 @@ def tokenizer(bench: Workbench) -> str:
             Spread.of(figures["tokens"] / each / 1e6 for each in seconds).text(),
             Spread.of(a / b for a, b in zip(peers[best], seconds)).text(1)])
     return (
-        f"{figures['rows']:,} rows of the training sets, {figures['bytes'] / 1e6:,.1f} MB, {figures['tokens']:,} tokens, "
-        f"cut at {bench.max_length}; the ids are as many with both. Each round's best pass.\n\n" + table(rows))
+        f"{figures['rows']:,} rows of the training sets, {figures['bytes'] / 1e6:,.1f} MB, {figures['tokens']:,} "
+        f"tokens, cut at {bench.max_length}; the ids are as many with both. Each round's best pass.\n\n" + table(rows))
 
 
 def memory(bench: Workbench) -> str:

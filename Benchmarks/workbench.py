@@ -34,6 +34,8 @@ class Workbench:
     warmup: int
     batch_size: int = 32
     max_length: int = 128
+    # Where the plot of growth goes.
+    plot: Optional[Path] = None
     # Another build of camtl, to compare with.
     baseline: Optional[Path] = None
     reports: list = field(default_factory=list)
@@ -59,9 +61,9 @@ class Workbench:
         """What `camtl bench` measured."""
         figures = self.folder / "camtl.json"
         self.run([
-            program or self.program, "bench", "--model_name_or_path", self.model, "--data_dir", data or self.data, "--cache_dir",
-            self.folder / "features", "--max_seq_length", self.max_length, "--per_device_train_batch_size",
-            self.batch_size, "--learning_rate", "1e-4", "--seed", "12", "--threads", self.threads, "--bench_steps",
+            program or self.program, "bench", "--model_name_or_path", self.model, "--data_dir", data or self.data,
+            "--cache_dir", self.folder / "features", "--max_seq_length", self.max_length,
+            "--per_device_train_batch_size", self.batch_size, "--learning_rate", "1e-4", "--seed", "12", "--threads", self.threads, "--bench_steps",
             steps or self.steps, "--bench_warmup", self.warmup, "--json", figures, *flags], "camtl bench")
         report = json.loads(figures.read_text())
         self.reports.append(report)
