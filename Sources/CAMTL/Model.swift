@@ -39,14 +39,15 @@ final class ConditionedBERT: Module {
         return TaskCondition(embedding: embedding, encoder: try transformation(embedding))
     }
 
-    /// -> [tokens, hidden] and [sequences, hidden].
-    func callAsFunction(_ context: Context) throws -> (sequence: Tensor, pooled: Tensor) {
+    /// -> the rows of the encoder's output that are read, and [sequences, hidden].
+    func callAsFunction(_ context: Context) throws -> (output: Tensor, pooled: Tensor) {
         var hidden = try embeddings(context)
         if let alignment, let condition = context.condition {
             hidden = try alignment(hidden, condition: condition.embedding, layout: context.layout)
         }
-        let sequence = try encoder(hidden, context)
-        return (sequence, try pooler(context.layout.first(sequence)))
+        let output = try encoder(hidden, context)
+        let first = context.output == .firstTokens ? output : try context.layout.rows(.firstTokens, of: output)
+        return (output, try pooler(first))
     }
 }
 
@@ -85,19 +86,24 @@ public final class CAMTLModel: Module {
     /// - Parameters:
     ///   - batch: sequences with their tasks.
     ///   - dropout: `.none`, or the rates to train with.
+    ///   - sequence: whether the encoder's output is wanted for every token. The decoders read the first token's alone,
+    ///     and without the others the last layer has little to compute.
     /// - Throws: `TorchError`; `ModelError.badBatch` for a batch that the model can't take.
-    public func callAsFunction(_ batch: PackedBatch, dropout: DropoutRates = .none) throws -> ModelOutput {
+    public func callAsFunction(
+        _ batch: PackedBatch, dropout: DropoutRates = .none, sequence: Bool = false
+    ) throws -> ModelOutput {
         try check(batch)
-        let weights = bert.embeddings.word.weight
-        let layout = try Layout(batch, dtype: weights.dtype, device: weights.device)
-        let context = Context(layout: layout, dropout: dropout, condition: try bert.condition(layout))
-        let (sequence, pooled) = try bert(context)
+        let layout = try Layout(batch, device: bert.embeddings.word.weight.device)
+        let context = Context(
+            layout: layout, dropout: dropout, condition: try bert.condition(layout),
+            output: sequence ? .tokens : .firstTokens)
+        let (output, pooled) = try bert(context)
         let outputs = try layout.tasks.enumerated().map { slot, task in
             TaskLogits(
                 task: task, samples: layout.samples[slot],
                 logits: try decoders[task](layout.rows(of: slot, pooled), dropout: dropout.decoder))
         }
-        return ModelOutput(sequence: sequence, pooled: pooled, tasks: outputs)
+        return ModelOutput(sequence: sequence ? output : nil, pooled: pooled, tasks: outputs)
     }
 
     private func check(_ batch: PackedBatch) throws {
@@ -137,8 +143,8 @@ public struct TaskLogits {
 }
 
 public struct ModelOutput {
-    /// The encoder's output: [tokens, hidden].
-    public let sequence: Tensor
+    /// The encoder's output: [tokens, hidden]; nil where it wasn't asked for.
+    public let sequence: Tensor?
     /// [sequences, hidden].
     public let pooled: Tensor
     /// The tasks in the batch, in rising order.

@@ -3,11 +3,16 @@
 #include "Support.h"
 
 #include <cstring>
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Parallel.h>
 #include <torch/torch.h>
 #include <torch/version.h>
+
+#include "Kernels/Kernels.h"
 
 using namespace ctorch;
 
@@ -24,6 +29,19 @@ const char *ct_version(void) { return TORCH_VERSION; }
 void ct_set_thread_count(int32_t count) { at::set_num_threads(count); }
 
 int32_t ct_thread_count(void) { return at::get_num_threads(); }
+
+void ct_keep_freed_memory(void) {
+#if defined(__GLIBC__)
+    // A step frees and takes the same large blocks as the one before; given back to the system in between, each page
+    // would be cleared and mapped anew. The threshold is the highest that glibc takes.
+    mallopt(M_MMAP_THRESHOLD, 32 << 20);
+    mallopt(M_TRIM_THRESHOLD, 1 << 30);
+#endif
+}
+
+const char *ct_instruction_set(void) { return kernels().name; }
+
+bool ct_is_sparse(CTTensor source) { return source->value.is_sparse(); }
 
 bool ct_grad_enabled(void) { return at::GradMode::is_enabled(); }
 
@@ -55,7 +73,8 @@ CTTensor ct_normal(const int64_t *shape, size_t rank, double std, uint64_t seed,
 
 bool ct_copy_bytes(CTTensor source, void *bytes, size_t byteCount) {
     return action([&] {
-        at::Tensor contiguous = source->value.detach().to(at::kCPU).contiguous();
+        const at::Tensor strided = source->value.is_sparse() ? source->value.to_dense() : source->value;
+        at::Tensor contiguous = strided.detach().to(at::kCPU).contiguous();
         TORCH_CHECK(
             contiguous.nbytes() == byteCount, "the tensor has ", contiguous.nbytes(), " bytes, not ", byteCount);
         if (byteCount > 0) std::memcpy(bytes, contiguous.data_ptr(), byteCount);

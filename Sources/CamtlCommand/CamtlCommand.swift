@@ -48,6 +48,7 @@ struct CamtlCommand: ParsableCommand {
         let warnings = deprecated.warnings + originalWarnings
         let configuration = try resolvedConfiguration()
         for warning in warnings { FileHandle.standardError.write(Data("Warning: \(warning)\n".utf8)) }
+        keepFreedMemory()
         if let threads = devices.threads { setThreadCount(threads) }
         let renderer = Renderer()
         let reporter = try RunReporter(configuration)

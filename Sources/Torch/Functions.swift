@@ -104,27 +104,16 @@ public func linear(_ x: Tensor, weight: Tensor, bias: Tensor?) throws -> Tensor 
 }
 
 /// The rows of `table` [n, d] that `indices` (Int64, any shape) names: [..., d]. The row `paddingIndex` gets no
-/// gradient.
-public func embedding(_ indices: Tensor, table: Tensor, paddingIndex: Int? = nil) throws -> Tensor {
-    try Tensor(ct_embedding(table.handle, indices.handle, Int64(paddingIndex ?? -1)))
+/// gradient. A sparse gradient has only the rows that were read: the same values, but the work and the memory of those.
+public func embedding(
+    _ indices: Tensor, table: Tensor, paddingIndex: Int? = nil, sparseGradient: Bool = false
+) throws -> Tensor {
+    try Tensor(ct_embedding(table.handle, indices.handle, Int64(paddingIndex ?? -1), sparseGradient))
 }
 
 /// (x - mean) / sqrt(variance + epsilon) over the last dimension, then scaled and shifted where given.
 public func layerNorm(_ x: Tensor, weight: Tensor?, bias: Tensor?, epsilon: Double) throws -> Tensor {
     try Tensor(ct_layer_norm(x.handle, weight?.handle, bias?.handle, epsilon))
-}
-
-/// softmax(Q Kᵀ / √d + bias) V over [..., length, d], with dropout on the attention weights.
-/// - Parameters:
-///   - query: Q, [..., length, d].
-///   - key: K, [..., length, d].
-///   - value: V, [..., length, d].
-///   - bias: broadcast to [..., length, length], or nil.
-///   - dropout: the share of the weights that become 0: 0..<1.
-public func scaledDotProductAttention(
-    query: Tensor, key: Tensor, value: Tensor, bias: Tensor?, dropout: Double
-) throws -> Tensor {
-    try Tensor(ct_attention(query.handle, key.handle, value.handle, bias?.handle, dropout))
 }
 
 /// The mean of -log softmax(logits)[class] over the rows: logits [n, k], classes [n] (Int64).

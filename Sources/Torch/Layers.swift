@@ -17,27 +17,38 @@ public final class Linear: Module {
     public func callAsFunction(_ x: Tensor) throws -> Tensor {
         observed(try linear(x, weight: weight, bias: bias))
     }
+
+    /// x Wᵀ, for an operation that adds the bias itself. The observer is shown the sum.
+    public func withoutBias(_ x: Tensor) throws -> Tensor {
+        let product = try linear(x, weight: weight, bias: nil)
+        if observer != nil { observed(try product + bias) }
+        return product
+    }
 }
 
 /// A table of rows to look up.
 public final class Embedding: Module {
     @Parameter("weight") public var weight: Tensor
     private let paddingIndex: Int?
+    private let sparseGradient: Bool
 
     /// - Parameters:
     ///   - rows: how many there are.
     ///   - width: how long each is.
     ///   - std: the standard deviation of the initial values.
     ///   - paddingIndex: a row that is read, but gets no gradient.
-    public init(_ rows: Int, _ width: Int, std: Double, paddingIndex: Int? = nil) {
+    ///   - sparseGradient: whether the gradient has only the rows that were read.
+    public init(_ rows: Int, _ width: Int, std: Double, paddingIndex: Int? = nil, sparseGradient: Bool = false) {
         self.paddingIndex = paddingIndex
+        self.sparseGradient = sparseGradient
         super.init()
         _weight.declare([rows, width], .normal(std: std))
     }
 
     /// Indices (Int64) of any shape -> [..., width].
     public func callAsFunction(_ indices: Tensor) throws -> Tensor {
-        observed(try embedding(indices, table: weight, paddingIndex: paddingIndex))
+        observed(
+            try embedding(indices, table: weight, paddingIndex: paddingIndex, sparseGradient: sparseGradient))
     }
 }
 
@@ -45,7 +56,7 @@ public final class Embedding: Module {
 public final class LayerNorm: Module {
     @Parameter("weight") public var weight: Tensor
     @Parameter("bias") public var bias: Tensor
-    private let epsilon: Double
+    public let epsilon: Double
 
     public init(_ width: Int, epsilon: Double) {
         self.epsilon = epsilon
@@ -54,7 +65,10 @@ public final class LayerNorm: Module {
         _bias.declare([width], .zeros)
     }
 
-    public func callAsFunction(_ x: Tensor) throws -> Tensor {
-        observed(try layerNorm(x, weight: weight, bias: bias, epsilon: epsilon))
+    /// LN(x + residual) of all tokens: [tokens, width].
+    public func callAsFunction(_ x: Tensor, residual: Tensor, layout: PackedLayout) throws -> Tensor {
+        observed(
+            try residualNorm(
+                x, residual: residual, gain: weight.unsqueezed(0), shift: bias, epsilon: epsilon, layout: layout))
     }
 }

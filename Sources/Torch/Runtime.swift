@@ -26,3 +26,11 @@ public struct RandomStreamPlace: Sendable, Equatable, Codable {
     /// Makes the stream go on from here.
     public func resume() { ct_set_random_state(key, counter) }
 }
+
+/// Makes the process keep the memory that tensors give back, for the next ones: a step takes what the one before gave
+/// back, without the system's help.
+public func keepFreedMemory() { ct_keep_freed_memory() }
+
+/// The instruction set of this package's own loops: "avx512", "avx2" or "portable". The environment variable
+/// CAMTL_CPU_CAPABILITY, "avx2" or "portable", limits it.
+public var instructionSet: String { String(cString: ct_instruction_set()) }

@@ -175,6 +175,12 @@ extension Tensor {
     /// Overwrites the elements, outside of automatic differentiation.
     public func copy(from source: Tensor) throws { try Tensor.check(ct_copy_from(handle, source.handle)) }
 
+    /// Sets all elements to 0, outside of automatic differentiation; of a sparse tensor none is left.
+    public func zeroInPlace() throws { try Tensor.check(ct_zero_in_place(handle)) }
+
+    /// Whether only some rows of it are there; the others are 0.
+    public var isSparse: Bool { ct_is_sparse(handle) }
+
     /// Scales the elements in place, outside of automatic differentiation.
     public func multiplyInPlace(by scalar: Double) throws {
         try Tensor.check(ct_multiply_in_place(handle, scalar))

@@ -51,7 +51,7 @@ final class MiniLMTests: ComputingTestCase {
             guard let layer = Self.goldenName(ofLayer: name) else { continue }
             module.observer = { layers[layer] = $0 }
         }
-        let output = try model(batch.packed(.none))
+        let output = try model(batch.packed(.none), sequence: true)
         let loss = try output.loss(labels: batch.labels, configuration: model.configuration)
 
         let tolerance = Tolerance(dtype)

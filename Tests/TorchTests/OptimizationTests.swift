@@ -128,24 +128,83 @@ final class OptimizationTests: XCTestCase {
 
     // MARK: - Clipping
 
-    func testClippingScalesAllGradientsByOneFactor() throws {
+    func testClippingBringsTheNormOfAllGradientsDownToTheMaximum() throws {
+        let parameters = try [[0, 0], [0], [1]].map { try parameter($0, dtype: .float64) }
+        try setGradient(parameters[0], [3, 0])
+        try setGradient(parameters[1], [-4])
+        let norm = try gradientNorm(parameters)
+        XCTAssertEqual(norm, 5, accuracy: 1e-14)
         for maximum in [1, 4.9, 5, 5.1, 100] {
-            let parameters = try [[0, 0], [0], [1]].map { try parameter($0, dtype: .float64) }
-            try setGradient(parameters[0], [3, 0])
-            try setGradient(parameters[1], [-4])
-            XCTAssertEqual(try clipGradientNorm(parameters, maximum: maximum), 5, accuracy: 1e-14)
-            let scale = min(1, maximum / (5 + 1e-6))
-            let clipped = try parameters.compactMap { try $0.wrappedValue.gradient()?.elements(Double.self) }
-            for (value, expected) in zip(clipped.joined(), [3 * scale, 0, -4 * scale]) {
-                XCTAssertEqual(value, expected, accuracy: 1e-14, "clipped to \(maximum)")
-            }
-            XCTAssertNil(try parameters[2].wrappedValue.gradient())
+            XCTAssertEqual(clippingFactor(norm: norm, maximum: maximum), min(1, maximum / (5 + 1e-6)))
         }
     }
 
     func testNormOfNoGradientsIsZero() throws {
-        XCTAssertEqual(try clipGradientNorm([], maximum: 1), 0)
-        XCTAssertEqual(try clipGradientNorm([parameter([1], dtype: .float32)], maximum: 1), 0)
+        XCTAssertEqual(try gradientNorm([]), 0)
+        XCTAssertEqual(try gradientNorm([parameter([1], dtype: .float32)]), 0)
+    }
+
+    func testAdamWScalesGradients() throws {
+        for dtype in [DType.float32, .float64] {
+            let (scaled, given) = (try parameter([1, -2], dtype: dtype), try parameter([1, -2], dtype: dtype))
+            let optimizers = [scaled, given].map {
+                AdamW([AdamW.Group(parameters: [$0], weightDecay: 0.1)], epsilon: 1e-3)
+            }
+            for step in 1...3 {
+                try setGradient(scaled, [4, -8 * Double(step)])
+                try setGradient(given, [1, -2 * Double(step)])
+                try optimizers[0].step(rate: 0.1, gradientScale: 0.25)
+                try optimizers[1].step(rate: 0.1)
+            }
+            XCTAssertEqual(
+                try scaled.wrappedValue.elements(Double.self), try given.wrappedValue.elements(Double.self))
+        }
+    }
+
+    // MARK: - Sparse gradients
+
+    /// A table, rows of which are read in each step, and its update with and without the rows that were not.
+    private func tables(decay: Double) throws -> [(table: Parameter, optimizer: AdamW, sparse: Bool)] {
+        try [true, false].map { sparse in
+            let table = Parameter("table")
+            table.declare([6, 20], .zeros)
+            try table.materialize(Tensor.normal([6, 20], std: 1, seed: 3))
+            return (table, AdamW([AdamW.Group(parameters: [table], weightDecay: decay)], epsilon: 1e-8), sparse)
+        }
+    }
+
+    func testASparseGradientMovesTheTableAsADenseOneDoes() throws {
+        let steps: [[Int64]] = [[1, 4, 1], [2], [4, 4, 5], [1], [0, 2]]
+        for decay in [0, 0.1] {
+            var results: [[Float]] = []
+            for (table, optimizer, sparse) in try tables(decay: decay) {
+                for (number, rows) in steps.enumerated() {
+                    let value = table.wrappedValue
+                    let read = try embedding(Tensor(rows), table: value, paddingIndex: 0, sparseGradient: sparse)
+                    try (read * read * Double(number + 1)).sum().backward()
+                    let gradient = try XCTUnwrap(value.gradient())
+                    XCTAssertEqual(gradient.isSparse, sparse)
+                    results.append([Float(try gradientNorm([table]))])
+                    results.append(try gradient.elements())
+                    try optimizer.step(rate: 0.01, gradientScale: 0.5)
+                    try optimizer.clearGradients(toZero: number == 2)
+                    if number == 3 {
+                        // As after a restart: what is known of earlier rows is in the moments.
+                        optimizer.states = optimizer.states.map { state in
+                            state.map {
+                                AdamW.State(
+                                    firstMoment: $0.firstMoment, secondMoment: $0.secondMoment, step: $0.step)
+                            }
+                        }
+                    }
+                }
+                results.append(try table.wrappedValue.elements())
+            }
+            let (sparse, dense) = (results.prefix(results.count / 2), results.suffix(results.count / 2))
+            for (one, other) in zip(sparse, dense) {
+                for (a, b) in zip(one, other) { XCTAssertEqual(a, b, accuracy: 2e-6 * max(1, abs(b))) }
+            }
+        }
     }
 
     // MARK: - Schedule

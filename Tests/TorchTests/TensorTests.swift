@@ -168,20 +168,4 @@ final class TensorTests: XCTestCase {
         XCTAssertEqual(try gelu(logits).elements(Double.self)[0], 1 + erf(2.0.squareRoot()), accuracy: 1e-14)
         XCTAssertEqual(try softmax(logits).elements(Double.self)[0], 1 / (1 + exp(-2.0)), accuracy: 1e-14)
     }
-
-    /// softmax(Q Kᵀ / √d + bias) V, by hand.
-    func testAttentionWeighsValuesByScaledScoresAndBias() throws {
-        let query = try Tensor([1, 0, 0, 2] as [Double], shape: [1, 2, 2])
-        let key = try Tensor([3, 1, 0, 1] as [Double], shape: [1, 2, 2])
-        let value = try Tensor([10, 20] as [Double], shape: [1, 2, 1])
-        let bias = try Tensor([0, 0.5, 0, -1] as [Double], shape: [1, 2, 2])
-        let result: [Double] = try scaledDotProductAttention(
-            query: query, key: key, value: value, bias: bias, dropout: 0
-        ).elements()
-        let scores = [[3 / 2.0.squareRoot(), 0.5], [2 / 2.0.squareRoot(), 2 / 2.0.squareRoot() - 1]]
-        for (row, score) in zip(result, scores) {
-            let weight = exp(score[1]) / (exp(score[0]) + exp(score[1]))
-            XCTAssertEqual(row, 10 + 10 * weight, accuracy: 1e-13)
-        }
-    }
 }

@@ -21,14 +21,14 @@ final class BlockDiagonalBias: Module {
             condition: hidden, length: length, width: width, std: configuration.backbone.initializerRange)
     }
 
-    /// The biases of the tasks with the conditions z ([tasks, hidden]), for the first `length` positions:
-    /// [tasks, length, length].
-    func callAsFunction(condition: Tensor, length: Int) throws -> Tensor {
+    /// The biases of the tasks with the conditions z ([tasks, hidden]), for the first `length` positions.
+    func callAsFunction(condition: Tensor, length: Int) throws -> DiagonalBlocks {
         try modulation(matrix, condition: condition, length: length)
     }
 }
 
-/// FiLM over the columns of the matrix, and the blocks' way to the diagonal.
+/// FiLM over the columns of the matrix, whose rows are then those of the blocks. The observer is shown them on the
+/// diagonal: [tasks, length, length].
 final class ConditionedBlocks: Module {
     @Child("gb_weights") var gammaBeta: Linear
     private let width: Int
@@ -41,16 +41,14 @@ final class ConditionedBlocks: Module {
         gammaBeta = Linear(condition, 2 * width, std: std)
     }
 
-    func callAsFunction(_ matrix: Tensor, condition: Tensor, length: Int) throws -> Tensor {
+    func callAsFunction(_ matrix: Tensor, condition: Tensor, length: Int) throws -> DiagonalBlocks {
         let both = try gammaBeta(condition).unsqueezed(1)
         let gamma = try both.narrowed(2, 0..<width)
         let beta = try both.narrowed(2, width..<2 * width)
-        let modulated = try matrix.narrowed(0, 0..<length) * (gamma + 1) + beta
-        let blocks = try stride(from: 0, to: length, by: blockHeight).enumerated().map { index, top in
-            try modulated.narrowed(1, top..<min(length, top + blockHeight))
-                .paddedLast(before: index * width, after: length - (index + 1) * width)
-        }
-        return observed(try blocks.count == 1 ? blocks[0] : concatenated(blocks, dimension: 1))
+        let blocks = DiagonalBlocks(
+            rows: try matrix.narrowed(0, 0..<length) * (gamma + 1) + beta, height: blockHeight)
+        if observer != nil { observed(try blocks.expanded()) }
+        return blocks
     }
 }
 

@@ -19,9 +19,12 @@ final class ConditionalBottleneck: Module {
         upProjection = Linear(width / 3, width, std: std)
     }
 
-    /// Tokens [n, hidden] -> [n, hidden].
-    func callAsFunction(_ x: Tensor, condition: TaskCondition, layout: Layout) throws -> Tensor {
+    /// [rows, hidden] -> [rows, hidden].
+    func callAsFunction(
+        _ x: Tensor, condition: TaskCondition, layout: Layout, rows: PackedLayout.Rows
+    ) throws -> Tensor {
         let c = try conditionTransformation(condition.encoder)
-        return observed(try upProjection(downProjection(modulation(x, condition: c, layout: layout))))
+        let modulated = try modulation(x, condition: c, layout: layout, rows: rows)
+        return observed(try upProjection(downProjection(modulated)))
     }
 }

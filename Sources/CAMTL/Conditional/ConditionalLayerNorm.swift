@@ -20,14 +20,21 @@ final class ConditionalLayerNorm: Module {
         modulation = conditional ? FiLM(condition: width, width: width, std: backbone.initializerRange) : nil
     }
 
-    /// Tokens [n, hidden], each by its own task's z.
-    func callAsFunction(_ x: Tensor, _ context: Context) throws -> Tensor {
-        guard let modulation, let condition = context.condition else {
-            return observed(try layerNorm(x, weight: weight, bias: bias, epsilon: epsilon))
-        }
+    /// The norm of dropout(x + bias) + residual, each row by its own task's z: [rows, hidden].
+    func callAsFunction(
+        _ x: Tensor, bias inputBias: Tensor? = nil, dropout: Double = 0, residual: Tensor, _ context: Context,
+        rows: PackedLayout.Rows
+    ) throws -> Tensor {
+        observed(
+            try residualNorm(
+                x, bias: inputBias, residual: residual, gain: gain(context), shift: bias, epsilon: epsilon,
+                dropout: dropout, layout: context.layout.packed, rows: rows))
+    }
+
+    /// γ̂ of each task, or what all share: [tasks, hidden] or [1, hidden].
+    private func gain(_ context: Context) throws -> Tensor {
+        guard let modulation, let condition = context.condition else { return try weight.unsqueezed(0) }
         let (scale, shift) = try modulation.coefficients(condition.encoder)
-        let conditioned = modulation.observed(try scale * weight + shift)
-        let normalized = try layerNorm(x, weight: nil, bias: nil, epsilon: epsilon)
-        return observed(try normalized * context.layout.perToken(conditioned) + bias)
+        return modulation.observed(try scale * weight + shift)
     }
 }

@@ -22,9 +22,11 @@ final class FiLM: Module {
         return (try both.narrowed(1, 0..<width) + 1, try both.narrowed(1, width..<2 * width))
     }
 
-    /// Tokens [n, width], each modulated by its own task's condition ([tasks, condition]).
-    func callAsFunction(_ x: Tensor, condition: Tensor, layout: Layout) throws -> Tensor {
+    /// [rows, width], each modulated by its own task's condition ([tasks, condition]).
+    func callAsFunction(
+        _ x: Tensor, condition: Tensor, layout: Layout, rows: PackedLayout.Rows = .tokens
+    ) throws -> Tensor {
         let (scale, shift) = try coefficients(condition)
-        return observed(try x * layout.perToken(scale) + layout.perToken(shift))
+        return observed(try modulated(x, scale: scale, shift: shift, layout: layout.packed, rows: rows))
     }
 }

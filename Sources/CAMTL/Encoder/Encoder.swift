@@ -31,16 +31,20 @@ final class BERTEncoder: Module {
         }
     }
 
-    /// [tokens, hidden] -> [tokens, hidden]. In the large variant with its bottlenecks fᵢ = bottleneckᵢ(z, hᵢ +
-    /// fᵢ₋₁), f₋₁ = 0, the output is the last f: the layers' own output reaches the decoders only through it.
+    /// [tokens, hidden] -> the rows that are read of the output. In the large variant with its bottlenecks fᵢ =
+    /// bottleneckᵢ(z, hᵢ + fᵢ₋₁), f₋₁ = 0, the output is the last f: the layers' own output reaches the decoders only
+    /// through it, row by row.
     func callAsFunction(_ x: Tensor, _ context: Context) throws -> Tensor {
         var hidden = x
         var chain: Tensor?
         for (index, layer) in layers.enumerated() {
-            hidden = try layer(hidden, context)
+            let isLast = index == layers.count - 1
+            hidden = try layer(hidden, context, rows: isLast ? context.output : .tokens)
             guard let condition = context.condition, !bottlenecks.isEmpty else { continue }
-            let input = try chain.map { try hidden + $0 } ?? hidden
-            chain = try bottlenecks[index](input, condition: condition, layout: context.layout)
+            let read = isLast ? hidden : try context.layout.rows(context.output, of: hidden)
+            chain = try bottlenecks[index](
+                chain.map { try read + $0 } ?? read, condition: condition, layout: context.layout,
+                rows: context.output)
         }
         return chain ?? hidden
     }

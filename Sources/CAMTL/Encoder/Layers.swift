@@ -10,7 +10,8 @@ final class Embeddings: Module {
     init(_ backbone: BERTConfiguration) {
         let (width, std) = (backbone.hiddenSize, backbone.initializerRange)
         super.init()
-        word = Embedding(backbone.vocabularySize, width, std: std, paddingIndex: backbone.paddingTokenID)
+        word = Embedding(
+            backbone.vocabularySize, width, std: std, paddingIndex: backbone.paddingTokenID, sparseGradient: true)
         position = Embedding(backbone.maxPositions, width, std: std)
         tokenType = Embedding(backbone.tokenTypeCount, width, std: std)
         norm = LayerNorm(width, epsilon: backbone.layerNormEpsilon)
@@ -19,8 +20,9 @@ final class Embeddings: Module {
     /// -> [tokens, hidden].
     func callAsFunction(_ context: Context) throws -> Tensor {
         let layout = context.layout
-        let sum = try word(layout.inputIDs) + position(layout.positionIDs) + tokenType(layout.tokenTypeIDs)
-        return observed(try dropout(norm(sum), probability: context.dropout.hidden))
+        let place = try position(layout.positionIDs) + tokenType(layout.tokenTypeIDs)
+        let normalized = try norm(word(layout.inputIDs), residual: place, layout: layout.packed)
+        return observed(try dropout(normalized, probability: context.dropout.hidden))
     }
 }
 
@@ -42,18 +44,18 @@ final class SelfAttention: Module {
         value = Linear(backbone.hiddenSize, backbone.hiddenSize, std: backbone.initializerRange)
     }
 
-    func callAsFunction(_ x: Tensor, _ context: Context) throws -> Tensor {
+    /// [tokens, hidden] -> `rows` of them.
+    func callAsFunction(_ x: Tensor, _ context: Context, rows: PackedLayout.Rows) throws -> Tensor {
         let layout = context.layout
-        let taskBias = try context.condition.flatMap {
-            try bias?(condition: $0.encoder, length: layout.longest)
+        func projection(_ linear: Linear, _ x: Tensor) throws -> Projection {
+            Projection(product: try linear.withoutBias(x), bias: linear.bias)
         }
-        let weighted = try scaledDotProductAttention(
-            query: layout.heads(query(x), count: headCount),
-            key: layout.heads(key(x), count: headCount),
-            value: layout.heads(value(x), count: headCount),
-            bias: layout.attentionBias(taskBias),
-            dropout: context.dropout.attention)
-        return observed(try layout.tokens(weighted))
+        let blocks = try context.condition.flatMap { try bias?(condition: $0.encoder, length: layout.longest) }
+        return observed(
+            try packedAttention(
+                query: projection(query, layout.rows(rows, of: x)), key: projection(key, x),
+                value: projection(value, x), blocks: blocks, heads: headCount, dropout: context.dropout.attention,
+                layout: layout.packed, rows: rows))
     }
 }
 
@@ -68,9 +70,13 @@ final class Output: Module {
         norm = ConditionalLayerNorm(backbone, conditional: conditional)
     }
 
-    func callAsFunction(_ x: Tensor, residual: Tensor, _ context: Context) throws -> Tensor {
-        let dropped = try dropout(dense(x), probability: context.dropout.hidden)
-        return observed(try norm(dropped + residual, context))
+    func callAsFunction(
+        _ x: Tensor, residual: Tensor, _ context: Context, rows: PackedLayout.Rows
+    ) throws -> Tensor {
+        observed(
+            try norm(
+                dense.withoutBias(x), bias: dense.bias, dropout: context.dropout.hidden, residual: residual, context,
+                rows: rows))
     }
 }
 
@@ -84,8 +90,10 @@ final class Attention: Module {
         output = Output(configuration.backbone.hiddenSize, configuration.backbone, conditional: conditional)
     }
 
-    func callAsFunction(_ x: Tensor, _ context: Context) throws -> Tensor {
-        observed(try output(selfAttention(x, context), residual: x, context))
+    /// [tokens, hidden] -> `rows` of them.
+    func callAsFunction(_ x: Tensor, _ context: Context, rows: PackedLayout.Rows) throws -> Tensor {
+        let attended = try selfAttention(x, context, rows: rows)
+        return observed(try output(attended, residual: context.layout.rows(rows, of: x), context, rows: rows))
     }
 }
 
@@ -102,15 +110,16 @@ final class Intermediate: Module {
 
     func callAsFunction(_ x: Tensor) throws -> Tensor {
         switch activation {
-        case .gelu: observed(try gelu(dense(x)))
+        case .gelu: observed(try gelu(dense.withoutBias(x), bias: dense.bias))
         case .relu: observed(try relu(dense(x)))
         }
     }
 }
 
-/// A layer of an encoder: [tokens, hidden] -> [tokens, hidden].
+/// A layer of an encoder: [tokens, hidden] -> [tokens, hidden], or that of the first tokens alone, of which each still
+/// attends to all.
 class EncoderLayer: Module {
-    func callAsFunction(_ x: Tensor, _ context: Context) throws -> Tensor {
+    func callAsFunction(_ x: Tensor, _ context: Context, rows: PackedLayout.Rows) throws -> Tensor {
         preconditionFailure("an encoder has layers of its subclasses only")
     }
 }
@@ -129,9 +138,9 @@ final class TransformerLayer: EncoderLayer {
         output = Output(backbone.intermediateSize, backbone, conditional: conditionalNorms)
     }
 
-    override func callAsFunction(_ x: Tensor, _ context: Context) throws -> Tensor {
-        let attended = try attention(x, context)
-        return observed(try output(intermediate(attended), residual: attended, context))
+    override func callAsFunction(_ x: Tensor, _ context: Context, rows: PackedLayout.Rows) throws -> Tensor {
+        let attended = try attention(x, context, rows: rows)
+        return observed(try output(intermediate(attended), residual: attended, context, rows: rows))
     }
 }
 
@@ -154,10 +163,10 @@ final class AdapterLayer: EncoderLayer {
         adapter = Adapter(backbone)
     }
 
-    override func callAsFunction(_ x: Tensor, _ context: Context) throws -> Tensor {
-        let attended = try attention(x, context)
-        let fed = try output(intermediate(attended), residual: attended, context)
-        return observed(try adapter(fed, attended: attended, context))
+    override func callAsFunction(_ x: Tensor, _ context: Context, rows: PackedLayout.Rows) throws -> Tensor {
+        let attended = try attention(x, context, rows: rows)
+        let fed = try output(intermediate(attended), residual: attended, context, rows: rows)
+        return observed(try adapter(fed, attended: attended, context, rows: rows))
     }
 }
 
@@ -172,11 +181,13 @@ final class Adapter: Module {
         norm = ConditionalLayerNorm(backbone, conditional: true)
     }
 
-    func callAsFunction(_ x: Tensor, attended: Tensor, _ context: Context) throws -> Tensor {
+    func callAsFunction(
+        _ x: Tensor, attended: Tensor, _ context: Context, rows: PackedLayout.Rows
+    ) throws -> Tensor {
         guard let condition = context.condition else {
             preconditionFailure("an adapter stands only in an encoder that has task embeddings")
         }
-        let narrow = try bottleneck(x, condition: condition, layout: context.layout)
-        return observed(try norm(narrow + attended, context))
+        let narrow = try bottleneck(x, condition: condition, layout: context.layout, rows: rows)
+        return observed(try norm(narrow, residual: attended, context, rows: rows))
     }
 }

@@ -29,11 +29,7 @@ public struct PackedBatch: Sendable, Equatable {
 }
 
 /// Where the tokens of a batch stand: what every layer needs to know of it, made once.
-///
-/// Linear layers and norms work on the tokens alone, [tokens, hidden]; attention works on a rectangle [sequences,
-/// longest, hidden].
 final class Layout {
-    let count: Int
     let longest: Int
     /// The tasks in the batch, in rising order: a "slot" is a position in this list.
     let tasks: [Int]
@@ -43,88 +39,37 @@ final class Layout {
     let tokenTypeIDs: Tensor
     let positionIDs: Tensor
     let taskIDs: Tensor
+    let packed: PackedLayout
     private let firstTokens: Tensor
-    private let sampleSlots: Tensor
-    private let tokenSlots: Tensor
-    /// nil where the sequences are all of one length and the tokens already are a rectangle.
-    private let rectangle: (fromTokens: Tensor, toTokens: Tensor)?
-    /// -10000 where a key is padding, as BERT has it: [sequences, 1, 1, longest], or nil.
-    private let paddingBias: Tensor?
 
-    init(_ batch: PackedBatch, dtype: DType, device: Device) throws {
+    init(_ batch: PackedBatch, device: Device) throws {
         func tensor(_ values: [Int64]) throws -> Tensor { try Tensor(values).to(device: device) }
-        count = batch.count
-        let longest = batch.lengths.max() ?? 0
-        self.longest = longest
+        longest = batch.lengths.max() ?? 0
         let tasks = Set(batch.taskIDs).sorted()
         self.tasks = tasks
         let slotOfTask = Dictionary(uniqueKeysWithValues: tasks.enumerated().map { ($1, $0) })
         let slots = batch.taskIDs.map { slotOfTask[$0, default: 0] }
         samples = tasks.indices.map { slot in slots.indices.filter { slots[$0] == slot } }
-
-        var positions: [Int64] = []
-        var tokenSlots: [Int64] = []
         var firsts: [Int64] = []
-        var toTokens: [Int64] = []
-        var fromTokens: [Int64] = []
-        var padding: [Float] = []
-        var hasPadding = batch.lengths.contains { $0 != longest }
-        for (sequence, length) in batch.lengths.enumerated() {
-            let first = positions.count
-            firsts.append(Int64(first))
-            for position in 0..<longest {
-                let isToken = position < length
-                let isVisible = isToken && batch.attentionMask?[first + position] ?? true
-                // A place without a token repeats the sequence's first one; nothing attends to it or reads it.
-                fromTokens.append(Int64(isToken ? first + position : first))
-                padding.append(isVisible ? 0 : -10_000)
-                hasPadding = hasPadding || !isVisible
-                guard isToken else { continue }
-                toTokens.append(Int64(sequence * longest + position))
-                positions.append(Int64(position))
-                tokenSlots.append(Int64(slots[sequence]))
-            }
+        var positions: [Int64] = []
+        positions.reserveCapacity(batch.inputIDs.count)
+        for length in batch.lengths {
+            firsts.append(Int64(positions.count))
+            positions.append(contentsOf: 0..<Int64(length))
         }
         inputIDs = try tensor(batch.inputIDs)
         tokenTypeIDs = try tensor(batch.tokenTypeIDs)
         positionIDs = try tensor(positions)
         taskIDs = try tensor(tasks.map(Int64.init))
         firstTokens = try tensor(firsts)
-        sampleSlots = try tensor(slots.map(Int64.init))
-        self.tokenSlots = try tensor(tokenSlots)
-        rectangle =
-            toTokens.count == fromTokens.count ? nil : (try tensor(fromTokens), try tensor(toTokens))
-        paddingBias =
-            hasPadding ? try Tensor(padding, shape: [count, 1, 1, longest]).to(dtype, device: device) : nil
+        packed = try PackedLayout(
+            lengths: batch.lengths, slots: slots, slotCount: tasks.count, attentionMask: batch.attentionMask)
     }
 
-    /// Rows of the tasks in the batch [tasks, width] -> a row a token, as far as broadcasting needs it.
-    func perToken(_ table: Tensor) throws -> Tensor {
-        tasks.count == 1 ? table : try embedding(tokenSlots, table: table)
+    /// [tokens, hidden] -> itself, or the first token of each sequence: [sequences, hidden].
+    func rows(_ rows: PackedLayout.Rows, of x: Tensor) throws -> Tensor {
+        rows == .tokens ? x : try x.selected(0, firstTokens)
     }
-
-    /// [tokens, hidden] -> [sequences, heads, longest, hidden / heads].
-    func heads(_ x: Tensor, count heads: Int) throws -> Tensor {
-        let rows = try rectangle.map { try x.selected(0, $0.fromTokens) } ?? x
-        return try rows.reshaped([count, longest, heads, -1]).transposed(1, 2)
-    }
-
-    /// [sequences, heads, longest, hidden / heads] -> [tokens, hidden].
-    func tokens(_ x: Tensor) throws -> Tensor {
-        let rows = try x.transposed(1, 2).reshaped([count * longest, x.size(1) * x.size(3)])
-        return try rectangle.map { try rows.selected(0, $0.toTokens) } ?? rows
-    }
-
-    /// What attention adds to its scores: the tasks' biases [tasks, longest, longest], or nil, and the padding's.
-    func attentionBias(_ taskBias: Tensor?) throws -> Tensor? {
-        guard let taskBias else { return paddingBias }
-        let bias =
-            try (tasks.count == 1 ? taskBias : taskBias.selected(0, sampleSlots)).unsqueezed(1)
-        return try paddingBias.map { try bias + $0 } ?? bias
-    }
-
-    /// [tokens, hidden] -> the first token of each sequence: [sequences, hidden].
-    func first(_ x: Tensor) throws -> Tensor { try x.selected(0, firstTokens) }
 
     /// [sequences, width] -> those of the task in `slot`.
     func rows(of slot: Int, _ x: Tensor) throws -> Tensor {
@@ -161,4 +106,7 @@ struct Context {
     let dropout: DropoutRates
     /// nil in plain BERT.
     let condition: TaskCondition?
+    /// The rows of the encoder's output that are read. Nothing else depends on the others of its last layer: they are not
+    /// computed.
+    let output: PackedLayout.Rows
 }

@@ -24,8 +24,12 @@ typedef struct CTTensorImpl *CTTensor;
 const char *ct_last_error(void);
 const char *ct_version(void);
 
-// Threads, random streams, gradient mode.
+// Memory, threads, random streams, gradient mode.
 
+/// Makes the process keep the memory that tensors give back, for the next ones.
+void ct_keep_freed_memory(void);
+/// The instruction set of our own loops: "avx512", "avx2" or "portable".
+const char *ct_instruction_set(void);
 void ct_set_thread_count(int32_t count);
 int32_t ct_thread_count(void);
 /// Seeds the random streams that dropout draws from, on every device.
@@ -90,13 +94,15 @@ CTTensor ct_mean(CTTensor tensor);
 /// In place, outside of automatic differentiation.
 bool ct_copy_from(CTTensor tensor, CTTensor source);
 bool ct_multiply_in_place(CTTensor tensor, double scalar);
+bool ct_zero_in_place(CTTensor tensor);
+bool ct_is_sparse(CTTensor tensor);
 
 // Neural network functions.
 
 /// x Wᵀ + b; `bias` or NULL.
 CTTensor ct_linear(CTTensor tensor, CTTensor weight, CTTensor bias);
-/// Rows of `weight`; the row `padding_index` gets no gradient (-1: every row does).
-CTTensor ct_embedding(CTTensor weight, CTTensor indices, int64_t padding_index);
+/// Rows of `weight`; the row `padding_index` gets no gradient (-1: every row does). The gradient may be sparse.
+CTTensor ct_embedding(CTTensor weight, CTTensor indices, int64_t padding_index, bool sparse);
 /// Over the last dimension; `weight` and `bias` or NULL.
 CTTensor ct_layer_norm(CTTensor tensor, CTTensor weight, CTTensor bias, double epsilon);
 /// The exact form, by the error function.
@@ -109,20 +115,67 @@ CTTensor ct_dropout(CTTensor tensor, double probability);
 CTTensor ct_cross_entropy(CTTensor logits, CTTensor classes);
 /// Mean squared error.
 CTTensor ct_mse_loss(CTTensor values, CTTensor targets);
-/// softmax(Q Kᵀ / sqrt(d) + bias) V over [..., l, d], with dropout on the weights; `bias` or NULL.
-CTTensor ct_attention(CTTensor query, CTTensor key, CTTensor value, CTTensor bias, double dropout);
+
+// Packed batches: sequences without padding, one after the other, in matrices with a row a token. Each sequence is of a
+// "slot", its task's position among those of the batch. `of_firsts` means matrices with a row a sequence instead, of its
+// first token.
+
+typedef struct CTLayoutImpl *CTLayout;
+
+/// `visible`: whether each token may be attended to, or NULL where all may.
+CTLayout ct_layout(
+    const int64_t *lengths, const int64_t *slots, size_t count, size_t slot_count, const bool *visible);
+void ct_layout_release(CTLayout layout);
+
+typedef struct {
+    /// [rows, hidden] each; the queries may be those of first tokens alone.
+    CTTensor query, key, value;
+    /// [hidden] each.
+    CTTensor query_bias, key_bias, value_bias;
+    /// The blocks along the diagonal of what is added to the scores, [slots, positions, block width], or NULL.
+    CTTensor blocks;
+} CTAttentionOperands;
+
+/// softmax(Q Kᵀ / sqrt(d) + B) V within each sequence and head, with dropout on the weights: [rows, hidden]. The blocks
+/// of B have `block_height` rows each.
+CTTensor ct_packed_attention(
+    const CTAttentionOperands *operands, int64_t block_height, int64_t heads, double dropout, CTLayout layout,
+    bool of_firsts);
+/// B in full: [slots, positions, positions].
+CTTensor ct_block_diagonal(CTTensor blocks, int64_t block_height);
+/// LN(dropout(x + bias) + residual) ⊙ gain + shift; gain [slots, width] or [1, width], shift [width]; `bias` and
+/// `residual` or NULL.
+CTTensor ct_residual_norm(
+    CTTensor x, CTTensor bias, CTTensor residual, CTTensor gain, CTTensor shift, double epsilon, double dropout,
+    CTLayout layout, bool of_firsts);
+/// x ⊙ scale + shift, both [slots, width].
+CTTensor ct_modulate(CTTensor x, CTTensor scale, CTTensor shift, CTLayout layout, bool of_firsts);
+/// The exact form, by the error function, of x + bias: [rows, width] and [width].
+CTTensor ct_bias_gelu(CTTensor x, CTTensor bias);
 
 // Optimisation over lists of parameters, outside of automatic differentiation.
 
 /// The 2-norm over all the tensors together, as a tensor of no dimensions.
 CTTensor ct_total_norm(const CTTensor *tensors, size_t count);
-bool ct_multiply_all_in_place(const CTTensor *tensors, size_t count, double scalar);
-/// torch's fused Adam step for parameters that have taken `step - 1` steps before:
-/// p -= rate / (1 - beta1^step) * m / (sqrt(v) / sqrt(1 - beta2^step) + epsilon).
-bool ct_fused_adam(
-    const CTTensor *parameters, const CTTensor *gradients, const CTTensor *first_moments,
-    const CTTensor *second_moments, size_t count, int64_t step, double rate, double beta1, double beta2,
-    double epsilon);
+
+typedef struct {
+    /// All of one shape; the gradient may be sparse, of rows.
+    CTTensor parameter, gradient, first_moment, second_moment;
+    /// Which rows have had a gradient, as bytes; needed where the gradient is sparse.
+    CTTensor touched;
+    double weight_decay;
+    /// The number of this step, from 1 on.
+    int64_t step;
+} CTAdamSlot;
+
+typedef struct {
+    double rate, beta1, beta2, epsilon;
+    /// What every gradient is multiplied by.
+    double gradient_scale;
+} CTAdamSettings;
+
+/// p -= rate * sqrt(1 - beta2^step) / (1 - beta1^step) * m / (sqrt(v) + epsilon); p -= rate * weight_decay * p.
+bool ct_adam(const CTAdamSlot *slots, size_t count, const CTAdamSettings *settings);
 
 // Linear layers in 8-bit integers: inexact, without gradients, for float32 on the CPU. A row of an output depends on
 // that row of the input alone; it is the same bits on every processor and at any number of threads.

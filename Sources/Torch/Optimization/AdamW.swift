@@ -1,5 +1,4 @@
 import CTorch
-import Foundation
 
 /// AdamW as `transformers.AdamW` 2.11 computes it, which differs from `torch.optim.AdamW`: epsilon is added to √v
 /// before the bias correction, and the weights decay after the step, by the updated value:
@@ -28,11 +27,29 @@ public final class AdamW {
         public let secondMoment: Tensor
         /// t: how many steps the parameter has taken.
         public fileprivate(set) var step: Int
+        /// For sparse gradients: which rows have had one, [rows] (UInt8). The others have moments of 0.
+        fileprivate var touched: Tensor?
 
         public init(firstMoment: Tensor, secondMoment: Tensor, step: Int) {
             self.firstMoment = firstMoment
             self.secondMoment = secondMoment
             self.step = step
+        }
+
+        /// A row of moments that are not all 0 has had a gradient.
+        fileprivate mutating func findTouchedRows() throws {
+            guard touched == nil else { return }
+            let rows = firstMoment.shape[0]
+            var isUsed = [UInt8](repeating: 0, count: rows)
+            if step > 1 {
+                let width = firstMoment.count / rows
+                for moments in [firstMoment, secondMoment] {
+                    for (index, value) in try moments.elements(Float.self).enumerated() where value != 0 {
+                        isUsed[index / width] = 1
+                    }
+                }
+            }
+            touched = try Tensor(isUsed)
         }
 
         fileprivate init(like parameter: Tensor) throws {
@@ -62,40 +79,33 @@ public final class AdamW {
         self.epsilon = epsilon
     }
 
-    /// Updates every parameter that has a gradient, with the learning rate `rate`.
-    public func step(rate: Double) throws {
-        var byStep: [Int: [Int]] = [:]
-        var gradients: [Int: Tensor] = [:]
+    /// Updates every parameter that has a gradient.
+    /// - Parameters:
+    ///   - rate: the learning rate.
+    ///   - gradientScale: what every gradient is multiplied by.
+    public func step(rate: Double, gradientScale: Double = 1) throws {
+        var updates: [CTAdamSlot] = []
+        // The handles in C need what they belong to until the end.
+        var gradients: [Tensor] = []
         for index in slots.indices {
-            guard let gradient = try slots[index].parameter.wrappedValue.gradient() else { continue }
-            var state = try slots[index].state ?? State(like: slots[index].parameter.wrappedValue)
+            let parameter = slots[index].parameter.wrappedValue
+            guard let gradient = try parameter.gradient() else { continue }
+            var state = try slots[index].state ?? State(like: parameter)
             state.step += 1
+            if gradient.isSparse { try state.findTouchedRows() }
             slots[index].state = state
-            gradients[index] = gradient
-            byStep[state.step, default: []].append(index)
+            gradients.append(gradient)
+            updates.append(
+                CTAdamSlot(
+                    parameter: parameter.handle, gradient: gradient.handle, first_moment: state.firstMoment.handle,
+                    second_moment: state.secondMoment.handle, touched: gradient.isSparse ? state.touched?.handle : nil,
+                    weight_decay: slots[index].weightDecay, step: Int64(state.step)))
+            // A dense gradient leaves no record of the rows that had one.
+            if !gradient.isSparse { slots[index].state?.touched = nil }
         }
-        for (step, indices) in byStep.sorted(by: { $0.key < $1.key }) {
-            let states = indices.compactMap { slots[$0].state }
-            // The kernel divides √v by √(1 - β₂ᵗ) and then adds its epsilon: divided by the same, ours is the
-            // original's.
-            let correction = (1 - pow(beta2, Double(step))).squareRoot()
-            // A collection may be released after its last use in Swift; the handles in C need these until the end.
-            try withExtendedLifetime((states, gradients)) {
-                try Tensor.check(
-                    ct_fused_adam(
-                        indices.map { slots[$0].parameter.wrappedValue.handle },
-                        indices.compactMap { gradients[$0]?.handle },
-                        states.map(\.firstMoment.handle), states.map(\.secondMoment.handle),
-                        indices.count, Int64(step), rate, beta1, beta2, epsilon / correction))
-            }
-        }
-        try decay(gradients.keys.sorted(), rate: rate)
-    }
-
-    private func decay(_ indices: [Int], rate: Double) throws {
-        for index in indices where slots[index].weightDecay != 0 {
-            try slots[index].parameter.wrappedValue.multiplyInPlace(by: 1 - rate * slots[index].weightDecay)
-        }
+        var settings = CTAdamSettings(
+            rate: rate, beta1: beta1, beta2: beta2, epsilon: epsilon, gradient_scale: gradientScale)
+        try withExtendedLifetime(gradients) { try Tensor.check(ct_adam(updates, updates.count, &settings)) }
     }
 
     /// The state of each parameter, in the order of the groups; nil for one that has taken no step.
@@ -114,7 +124,7 @@ public final class AdamW {
     public func clearGradients(toZero: Bool = false) throws {
         for slot in slots {
             let tensor = slot.parameter.wrappedValue
-            if toZero { try tensor.gradient()?.multiplyInPlace(by: 0) } else { try tensor.setGradient(nil) }
+            if toZero { try tensor.gradient()?.zeroInPlace() } else { try tensor.setGradient(nil) }
         }
     }
 }

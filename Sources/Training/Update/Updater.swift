@@ -80,10 +80,11 @@ public final class Updater {
     /// Applies what has been accumulated.
     /// - Throws: `TrainingError.gradientNotFinite`, before anything is changed; `TorchError`.
     public func step() throws -> Step {
-        let norm = try clipGradientNorm(parameters, maximum: settings.maxGradientNorm)
+        let norm = try gradientNorm(parameters)
         guard norm.isFinite else { throw TrainingError.gradientNotFinite(step: stepsTaken + 1) }
         let rate = schedule.rate(at: stepsTaken)
-        try optimizer.step(rate: rate)
+        try optimizer.step(
+            rate: rate, gradientScale: clippingFactor(norm: norm, maximum: settings.maxGradientNorm))
         try optimizer.clearGradients(toZero: keepsZeroGradients)
         stepsTaken += 1
         return Step(learningRate: rate, gradientNorm: norm)

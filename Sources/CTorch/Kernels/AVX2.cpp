@@ -1,0 +1,11 @@
+#include "Common.h"
+
+#if defined(__x86_64__)
+#define CTORCH_KERNELS avx2Kernels
+#define CTORCH_KERNELS_NAME "avx2"
+#define CTORCH_TILE_ROWS 4
+#define CTORCH_TILE_VECTORS 1
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#include "Loops.h"
+#pragma clang attribute pop
+#endif

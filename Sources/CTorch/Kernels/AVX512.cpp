@@ -1,0 +1,12 @@
+#include "Common.h"
+
+#if defined(__x86_64__)
+#define CTORCH_KERNELS avx512Kernels
+#define CTORCH_KERNELS_NAME "avx512"
+#define CTORCH_TILE_ROWS 8
+#define CTORCH_TILE_VECTORS 2
+#pragma clang attribute push( \
+    __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"))), apply_to = function)
+#include "Loops.h"
+#pragma clang attribute pop
+#endif

@@ -1,0 +1,262 @@
+// Attention of every token to its own sequence, without padding.
+
+#include <cmath>
+
+#include <torch/torch.h>
+
+#include "Kernels/Kernels.h"
+#include "PackedLayout.h"
+#include "RandomMasks.h"
+
+using namespace ctorch;
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+namespace {
+
+/// What is worked on by one thread at a time: some heads of a sequence.
+constexpr int64_t headsAtOnce = 4;
+
+struct Shape {
+    int64_t heads, blockHeight;
+    bool ofFirsts;
+
+    int64_t groups() const { return (heads + headsAtOnce - 1) / headsAtOnce; }
+    int64_t queries(int64_t length) const { return ofFirsts ? 1 : length; }
+};
+
+/// The first block of a sequence's masks among those of the batch.
+std::vector<int64_t> maskOffsets(const PackedLayout &layout, const Shape &shape) {
+    std::vector<int64_t> offsets{0};
+    for (int64_t length : layout.lengths) {
+        offsets.push_back(offsets.back() + shape.heads * shape.queries(length) * Mask::blocks(length));
+    }
+    return offsets;
+}
+
+struct Operands {
+    at::Tensor query, key, value, queryBias, keyBias, valueBias;
+    std::optional<at::Tensor> blocks;
+};
+
+/// Calls `body` with each head of each sequence as the loops take it, and with the group of heads that it is in. The
+/// heads of a group come one after the other.
+template <typename Body>
+void forEachHead(
+    const PackedLayout &layout, const Shape &shape, const Operands &operands, const Mask &mask, const Body &body) {
+    const int64_t hidden = operands.key.size(1), width = hidden / shape.heads, groups = shape.groups();
+    const auto offsets = maskOffsets(layout, shape);
+    forEachDynamically(static_cast<int64_t>(layout.lengths.size()) * groups, [&](int64_t task) {
+        const int64_t sequence = layout.byLength[static_cast<size_t>(task / groups)], group = task % groups;
+        const auto index = static_cast<size_t>(sequence);
+        const int64_t keys = layout.lengths[index], queries = shape.queries(keys);
+        const int64_t firstKey = layout.offsets[index], firstQuery = shape.ofFirsts ? sequence : firstKey;
+        for (int64_t h = group * headsAtOnce; h < std::min(shape.heads, (group + 1) * headsAtOnce); ++h) {
+            AttentionHead head{};
+            head.queries = queries;
+            head.keys = keys;
+            head.width = width;
+            head.stride = hidden;
+            head.scale = static_cast<float>(1 / std::sqrt(static_cast<double>(width)));
+            head.query = floats(operands.query) + firstQuery * hidden + h * width;
+            head.key = floats(operands.key) + firstKey * hidden + h * width;
+            head.value = floats(operands.value) + firstKey * hidden + h * width;
+            head.queryBias = floats(operands.queryBias) + h * width;
+            head.keyBias = floats(operands.keyBias) + h * width;
+            head.valueBias = floats(operands.valueBias) + h * width;
+            head.keyPenalty = layout.penalties.empty() ? nullptr : layout.penalties.data() + firstKey;
+            if (operands.blocks) {
+                head.blockHeight = shape.blockHeight;
+                head.blockWidth = operands.blocks->size(2);
+                head.blocks = floats(*operands.blocks)
+                    + layout.slots[index] * operands.blocks->size(1) * head.blockWidth;
+            }
+            head.mask = mask;
+            head.mask.counter += static_cast<uint64_t>(
+                (offsets[index] + h * queries * Mask::blocks(keys)) * Mask::countersPerBlock);
+            head.logSumStride = shape.heads;
+            body(head, firstQuery, firstKey, h, group);
+        }
+    });
+}
+
+float *scratch(int64_t size) {
+    thread_local at::Tensor memory;
+    if (!memory.defined() || memory.numel() < size) memory = at::empty({size}, at::kFloat);
+    return mutableFloats(memory);
+}
+
+/// Sums rows of tokens [groups, tokens, width] to those of slots and positions [slots, positions, width], in the order
+/// of the sequences.
+at::Tensor sumByPosition(const at::Tensor &rows, const PackedLayout &layout, const Shape &shape, int64_t positions) {
+    const int64_t groups = rows.size(0), count = rows.size(1), width = rows.size(2);
+    at::Tensor result = at::zeros({layout.slotCount, positions, width}, rows.options());
+    at::parallel_for(0, shape.ofFirsts ? 1 : positions, /*grain=*/16, [&](int64_t begin, int64_t end) {
+        for (size_t sequence = 0; sequence < layout.lengths.size(); ++sequence) {
+            const int64_t first = shape.ofFirsts ? static_cast<int64_t>(sequence) : layout.offsets[sequence];
+            for (int64_t i = begin; i < std::min(end, shape.queries(layout.lengths[sequence])); ++i) {
+                float *to = mutableFloats(result) + (layout.slots[sequence] * positions + i) * width;
+                for (int64_t group = 0; group < groups; ++group) {
+                    const float *from = floats(rows) + (group * count + first + i) * width;
+                    for (int64_t j = 0; j < width; ++j) to[j] += from[j];
+                }
+            }
+        }
+    });
+    return result;
+}
+
+struct PackedAttention : torch::autograd::Function<PackedAttention> {
+    static at::Tensor forward(
+        AutogradContext *context, const at::Tensor &query, const at::Tensor &key, const at::Tensor &value,
+        const at::Tensor &queryBias, const at::Tensor &keyBias, const at::Tensor &valueBias, const std::optional<at::Tensor> &blocks,
+        int64_t blockHeight, int64_t heads, double probability, const PackedLayoutPointer &layout, bool ofFirsts,
+        bool needsBackward) {
+        const Shape shape{heads, blockHeight, ofFirsts};
+        const Operands operands{
+            query.contiguous(), key.contiguous(), value.contiguous(), queryBias, keyBias, valueBias,
+            blocks ? std::optional(blocks->contiguous()) : std::nullopt};
+        const Mask mask = drawMask(probability, maskOffsets(*layout, shape).back());
+        at::Tensor output = at::empty_like(operands.query);
+        at::Tensor sums = needsBackward ? at::empty({query.size(0), heads}, query.options()) : at::Tensor();
+        const int64_t hidden = output.size(1), width = hidden / heads;
+        forEachHead(*layout, shape, operands, mask, [&](AttentionHead &head, int64_t row, int64_t, int64_t h, int64_t) {
+            head.output = mutableFloats(output) + row * hidden + h * width;
+            head.logSum = needsBackward ? mutableFloats(sums) + row * heads + h : nullptr;
+            kernels().attention(head, scratch(kernels().attentionScratch(head)));
+        });
+        if (needsBackward) {
+            context->save_for_backward(
+                {operands.query, operands.key, operands.value, queryBias, keyBias, valueBias, sums, operands.blocks.value_or(at::Tensor())});
+            context->saved_data["layout"] = c10::IValue::make_capsule(layout);
+            context->saved_data["blockHeight"] = blockHeight;
+            context->saved_data["heads"] = heads;
+            context->saved_data["ofFirsts"] = ofFirsts;
+            save(mask, context);
+        }
+        return output;
+    }
+
+    static variable_list backward(AutogradContext *context, variable_list gradients) {
+        const auto saved = context->get_saved_variables();
+        const auto layout = c10::static_intrusive_pointer_cast<PackedLayout>(
+            context->saved_data["layout"].toCapsule());
+        const int64_t heads = context->saved_data["heads"].toInt();
+        const Shape shape{
+            heads, context->saved_data["blockHeight"].toInt(), context->saved_data["ofFirsts"].toBool()};
+        const Operands operands{saved[0], saved[1], saved[2], saved[3], saved[4], saved[5],
+            saved[7].defined() ? std::optional(saved[7]) : std::nullopt};
+        const at::Tensor gradient = gradients[0].contiguous(), &sums = saved[6];
+        at::Tensor dquery = at::empty_like(operands.query), dkey = at::empty_like(operands.key);
+        at::Tensor dvalue = at::empty_like(operands.value), dblocks;
+        const int64_t hidden = gradient.size(1), width = hidden / heads, rows = gradient.size(0);
+        const int64_t blockWidth = operands.blocks ? operands.blocks->size(2) : 0;
+        if (blockWidth > 0) dblocks = at::zeros({shape.groups(), rows, blockWidth}, gradient.options());
+        forEachHead(
+            *layout, shape, operands, savedMask(context),
+            [&](AttentionHead &head, int64_t row, int64_t firstKey, int64_t h, int64_t group) {
+                head.logSum = mutableFloats(sums) + row * heads + h;
+                const int64_t q = row * hidden + h * width, k = firstKey * hidden + h * width;
+                const AttentionHeadBackward back{
+                    head, floats(gradient) + q, mutableFloats(dquery) + q, mutableFloats(dkey) + k,
+                    mutableFloats(dvalue) + k,
+                    blockWidth > 0 ? mutableFloats(dblocks) + (group * rows + row) * blockWidth : nullptr};
+                kernels().attentionBackward(back, scratch(kernels().attentionScratch(head)));
+            });
+        return {
+            dquery, dkey, dvalue, dquery.sum(0), dkey.sum(0), dvalue.sum(0),
+            blockWidth > 0 ? sumByPosition(dblocks, *layout, shape, operands.blocks->size(1)) : at::Tensor(),
+            at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor()};
+    }
+};
+
+/// [slots, positions, width] -> [slots, positions, positions], zero outside of the blocks along the diagonal.
+at::Tensor blockDiagonal(const at::Tensor &blocks, int64_t blockHeight) {
+    const int64_t length = blocks.size(1), width = blocks.size(2);
+    std::vector<at::Tensor> bands;
+    for (int64_t top = 0, index = 0; top < length; top += blockHeight, ++index) {
+        bands.push_back(at::constant_pad_nd(
+            blocks.narrow(1, top, std::min(blockHeight, length - top)),
+            {index * width, length - (index + 1) * width}));
+    }
+    return at::cat(bands, 1);
+}
+
+/// The same in operations of libtorch's, padded to the longest sequence: for other devices and types.
+at::Tensor paddedAttention(
+    const Operands &o, int64_t blockHeight, int64_t heads, double probability, const PackedLayout &layout,
+    bool ofFirsts) {
+    const auto count = static_cast<int64_t>(layout.lengths.size());
+    const int64_t longest = layout.longest, hidden = o.key.size(1);
+    std::vector<int64_t> fromTokens, toTokens;
+    std::vector<float> penalties;
+    for (int64_t sequence = 0; sequence < count; ++sequence) {
+        const auto index = static_cast<size_t>(sequence);
+        for (int64_t position = 0; position < longest; ++position) {
+            const bool isToken = position < layout.lengths[index];
+            // A place without a token repeats the sequence's first one; nothing attends to it or reads it.
+            const int64_t token = layout.offsets[index] + (isToken ? position : 0);
+            fromTokens.push_back(token);
+            if (isToken) toTokens.push_back(sequence * longest + position);
+            const bool hasPenalty = isToken && !layout.penalties.empty();
+            penalties.push_back(
+                !isToken ? -10000.0f : hasPenalty ? layout.penalties[static_cast<size_t>(token)] : 0.0f);
+        }
+    }
+    const auto device = o.key.device();
+    const at::Tensor from = at::tensor(fromTokens, at::kLong).to(device);
+    const auto split = [&](const at::Tensor &rows) {
+        return rows.view({count, -1, heads, hidden / heads}).transpose(1, 2);
+    };
+    const auto padded = [&](const at::Tensor &x, const at::Tensor &bias) {
+        return split((x + bias).index_select(0, from));
+    };
+    const int64_t queries = ofFirsts ? 1 : longest;
+    const at::Tensor query = ofFirsts ? split(o.query + o.queryBias) : padded(o.query, o.queryBias);
+    const at::Tensor key = padded(o.key, o.keyBias), value = padded(o.value, o.valueBias);
+    at::Tensor bias = at::tensor(penalties).to(o.key.options()).view({count, 1, 1, longest});
+    if (o.blocks) {
+        const at::Tensor slots = at::tensor(layout.slots, at::kLong).to(device);
+        bias = bias
+            + blockDiagonal(*o.blocks, blockHeight).index_select(0, slots).narrow(1, 0, queries).unsqueeze(1);
+    }
+    const double scale = 1 / std::sqrt(static_cast<double>(hidden / heads));
+    at::Tensor weights = at::softmax(at::matmul(query * scale, key.transpose(-2, -1)) + bias, -1);
+    if (probability > 0) weights = dropout(weights, probability);
+    const at::Tensor rows = at::matmul(weights, value).transpose(1, 2).reshape({count * queries, hidden});
+    return ofFirsts ? rows : rows.index_select(0, at::tensor(toTokens, at::kLong).to(device));
+}
+
+}  // namespace
+
+CTTensor ct_block_diagonal(CTTensor blocks, int64_t blockHeight) {
+    return tensor([&] { return blockDiagonal(blocks->value, blockHeight); });
+}
+
+CTTensor ct_packed_attention(
+    const CTAttentionOperands *operands, int64_t blockHeight, int64_t heads, double probability, CTLayout layout,
+    bool ofFirsts) {
+    return tensor([&] {
+        const Operands o{
+            operands->query->value, operands->key->value, operands->value->value, operands->query_bias->value,
+            operands->key_bias->value, operands->value_bias->value,
+            optionalTensor(operands->blocks)};
+        const PackedLayout &sequences = *layout->value;
+        TORCH_CHECK(
+            o.key.dim() == 2 && o.key.size(0) == sequences.tokens.count && o.value.sizes() == o.key.sizes()
+                && o.query.size(0) == sequences.rows(ofFirsts).count,
+            "queries ", o.query.sizes(), ", keys ", o.key.sizes(), " and values ", o.value.sizes(), " for ",
+            sequences.tokens.count, " tokens");
+        TORCH_CHECK(
+            !o.blocks || (o.blocks->size(0) == sequences.slotCount && o.blocks->size(1) >= sequences.longest),
+            "the blocks are too few or too small");
+        if (!isFast(o.key)) return paddedAttention(o, blockHeight, heads, probability, sequences, ofFirsts);
+        const auto needs = [](const at::Tensor &t) { return t.requires_grad(); };
+        const bool needsBackward = at::GradMode::is_enabled()
+            && (needs(o.query) || needs(o.key) || needs(o.value) || needs(o.queryBias)
+                || needs(o.keyBias) || needs(o.valueBias) || (o.blocks && needs(*o.blocks)));
+        return PackedAttention::apply(
+            o.query, o.key, o.value, o.queryBias, o.keyBias, o.valueBias, o.blocks, blockHeight, heads, probability,
+            layout->value, ofFirsts, needsBackward);
+    });
+}

@@ -1,0 +1,53 @@
+#include "PackedLayout.h"
+
+#include <algorithm>
+#include <numeric>
+
+using namespace ctorch;
+
+namespace {
+// Few enough rows that a piece's share of a sum over rows is exact enough, and that threads get about equal work.
+constexpr int64_t rowsOfAPiece = 64;
+}
+
+void PackedLayout::Rows::append(int64_t slot, int64_t rows) {
+    slots.insert(slots.end(), static_cast<size_t>(rows), slot);
+    while (rows > 0) {
+        const bool fits = !pieces.empty() && pieces.back().slot == slot
+            && pieces.back().end - pieces.back().begin < rowsOfAPiece;
+        if (!fits) pieces.push_back({count, count, slot});
+        Piece &piece = pieces.back();
+        const int64_t taken = std::min(rows, rowsOfAPiece - (piece.end - piece.begin));
+        piece.end += taken;
+        count += taken;
+        rows -= taken;
+    }
+}
+
+PackedLayout::PackedLayout(
+    const int64_t *lengthList, const int64_t *slotList, size_t count, int64_t slotCount, const bool *visible)
+    : slotCount(slotCount), lengths(lengthList, lengthList + count), slots(slotList, slotList + count) {
+    for (size_t i = 0; i < count; ++i) {
+        TORCH_CHECK(lengths[i] > 0, "sequence ", i, " of a packed batch is empty");
+        TORCH_CHECK(slots[i] >= 0 && slots[i] < slotCount, "sequence ", i, " is of slot ", slots[i], " of ", slotCount);
+        offsets.push_back(tokens.count);
+        tokens.append(slots[i], lengths[i]);
+        firsts.append(slots[i], 1);
+        longest = std::max(longest, lengths[i]);
+    }
+    byLength.resize(count);
+    std::iota(byLength.begin(), byLength.end(), 0);
+    std::stable_sort(byLength.begin(), byLength.end(), [&](int64_t a, int64_t b) { return lengths[a] > lengths[b]; });
+    if (!visible) return;
+    for (int64_t token = 0; token < tokens.count; ++token) penalties.push_back(visible[token] ? 0.0f : -10000.0f);
+}
+
+CTLayout ct_layout(
+    const int64_t *lengths, const int64_t *slots, size_t count, size_t slotCount, const bool *visible) {
+    return guarded<CTLayout>(nullptr, [&] {
+        return new CTLayoutImpl{c10::make_intrusive<PackedLayout>(
+            lengths, slots, count, static_cast<int64_t>(slotCount), visible)};
+    });
+}
+
+void ct_layout_release(CTLayout layout) { delete layout; }

@@ -1,0 +1,80 @@
+// Where the sequences of a packed batch stand.
+
+#pragma once
+
+#include <atomic>
+#include <vector>
+
+#include <ATen/Parallel.h>
+#include <torch/custom_class.h>
+
+#include "Support.h"
+
+namespace ctorch {
+
+/// Sequences without padding, one after the other, each of a "slot": its task's position among those of the batch.
+struct PackedLayout : torch::CustomClassHolder {
+    /// Rows next to each other, of one slot.
+    struct Piece {
+        int64_t begin, end, slot;
+    };
+
+    /// The rows of a matrix: all tokens, or the first token of each sequence.
+    struct Rows {
+        int64_t count = 0;
+        /// The slot of each row.
+        std::vector<int64_t> slots;
+        /// All rows, in pieces that one thread at a time works on.
+        std::vector<Piece> pieces;
+
+        void append(int64_t slot, int64_t rows);
+    };
+
+    int64_t slotCount;
+    int64_t longest = 0;
+    std::vector<int64_t> lengths;
+    std::vector<int64_t> slots;
+    /// The first token of each sequence.
+    std::vector<int64_t> offsets;
+    /// The sequences from the longest to the shortest.
+    std::vector<int64_t> byLength;
+    /// Added to the scores of each token as a key: 0, or -10000 where it is padding. Empty where none is.
+    std::vector<float> penalties;
+    Rows tokens, firsts;
+
+    PackedLayout(
+        const int64_t *lengths, const int64_t *slots, size_t count, int64_t slotCount, const bool *visible);
+
+    const Rows &rows(bool ofFirsts) const { return ofFirsts ? firsts : tokens; }
+};
+
+using PackedLayoutPointer = c10::intrusive_ptr<PackedLayout>;
+
+/// Calls `body` with 0 ..< `count`, in any order, each thread taking the next as it comes free.
+template <typename Body>
+void forEachDynamically(int64_t count, const Body &body) {
+    std::atomic<int64_t> next{0};
+    at::parallel_for(0, std::min<int64_t>(count, at::get_num_threads()), /*grain=*/1, [&](int64_t begin, int64_t end) {
+        for (int64_t thread = begin; thread < end; ++thread) {
+            for (int64_t i = next.fetch_add(1); i < count; i = next.fetch_add(1)) body(i);
+        }
+    });
+}
+
+inline bool isFast(const at::Tensor &tensor) {
+    return tensor.device().is_cpu() && tensor.scalar_type() == at::kFloat;
+}
+
+inline const float *floats(const at::Tensor &tensor) {
+    return tensor.defined() ? static_cast<const float *>(tensor.const_data_ptr()) : nullptr;
+}
+
+inline float *mutableFloats(const at::Tensor &tensor) {
+    return tensor.defined() ? static_cast<float *>(tensor.data_ptr()) : nullptr;
+}
+
+}  // namespace ctorch
+
+struct CTLayoutImpl {
+    ctorch::PackedLayoutPointer value;
+};

@@ -1,0 +1,222 @@
+import Torch
+import XCTest
+
+/// The loops over packed batches, which are for float32 on the CPU, against libtorch's operations, which float64 takes.
+final class PackedTests: XCTestCase {
+    private struct Batch {
+        var lengths: [Int]
+        var slots: [Int]
+        var mask: [Bool]?
+        var tokens: Int { lengths.reduce(0, +) }
+
+        func layout() throws -> PackedLayout {
+            try PackedLayout(lengths: lengths, slots: slots, slotCount: 3, attentionMask: mask)
+        }
+    }
+
+    private let batches = [
+        Batch(lengths: [5, 1, 40, 17, 33], slots: [2, 0, 1, 2, 2]),
+        Batch(lengths: [16, 16, 16], slots: [0, 1, 2]),
+        Batch(lengths: [3, 7, 70], slots: [1, 0, 2], mask: (0..<80).map { $0 % 7 != 3 }),
+    ]
+
+    private func values(_ shape: [Int], seed: UInt64, scale: Double = 1) throws -> Tensor {
+        try Tensor.normal(shape, std: scale, seed: seed, dtype: .float64)
+    }
+
+    /// What `body` makes of the inputs, and the inputs' gradients, in both types.
+    private func compare(
+        _ inputs: [Tensor], within accuracy: Double = 2e-5, _ label: String, _ body: ([Tensor]) throws -> Tensor
+    ) throws {
+        var results: [[[Double]]] = []
+        for dtype in [DType.float32, .float64] {
+            let leaves = try inputs.map { try $0.to(dtype).detached() }
+            for leaf in leaves { try leaf.setRequiresGradient(true) }
+            let output = try body(leaves)
+            let weights = try values(output.shape, seed: 99).to(dtype)
+            try (output * weights).sum().backward()
+            results.append(
+                try [output.elements()] + leaves.map { try $0.gradient()?.elements() ?? [] })
+            // Without gradients there is less to keep, and the same to compute.
+            let again: [Double] = try withoutGradients { try body(leaves).elements() }
+            XCTAssertEqual(again, results[results.count - 1][0], label)
+        }
+        for (index, (fast, exact)) in zip(results[0], results[1]).enumerated() {
+            XCTAssertEqual(fast.count, exact.count)
+            let size = max(1, exact.map(abs).max() ?? 1)
+            for (a, b) in zip(fast, exact) where !(abs(a - b) <= accuracy * size) {
+                return XCTFail("\(label): \(a) is not \(b) in result \(index)")
+            }
+        }
+    }
+
+    func testAttention() throws {
+        for (heads, width, blockWidth) in [(2, 8, 0), (3, 32, 12), (2, 24, 40), (1, 64, 5)] {
+            let hidden = heads * width
+            for (number, batch) in batches.enumerated() {
+                for rows in [PackedLayout.Rows.tokens, .firstTokens] {
+                    let layout = try batch.layout()
+                    let queries = rows == .tokens ? batch.tokens : batch.lengths.count
+                    var inputs = try [queries, batch.tokens, batch.tokens].enumerated().map {
+                        try values([$1, hidden], seed: UInt64($0))
+                    }
+                    inputs += try (0..<3).map { try values([hidden], seed: UInt64(10 + $0)) }
+                    if blockWidth > 0 {
+                        inputs.append(try values([3, batch.lengths.max() ?? 0, blockWidth], seed: 20))
+                    }
+                    try compare(inputs, "\(heads) heads of \(width), batch \(number), \(rows)") { x in
+                        try packedAttention(
+                            query: Projection(product: x[0], bias: x[3]), key: Projection(product: x[1], bias: x[4]),
+                            value: Projection(product: x[2], bias: x[5]),
+                            blocks: blockWidth > 0 ? DiagonalBlocks(rows: x[6], height: blockWidth) : nil,
+                            heads: heads, dropout: 0, layout: layout, rows: rows)
+                    }
+                }
+            }
+        }
+    }
+
+    func testBlocksStandOnTheDiagonal() throws {
+        let rows = try Tensor((1...10).map(Double.init), shape: [1, 5, 2])
+        let expanded: [Double] = try DiagonalBlocks(rows: rows, height: 2).expanded().elements()
+        XCTAssertEqual(
+            expanded,
+            [
+                1, 2, 0, 0, 0,
+                3, 4, 0, 0, 0,
+                0, 0, 5, 6, 0,
+                0, 0, 7, 8, 0,
+                0, 0, 0, 0, 9,
+            ])
+    }
+
+    func testNormOfSums() throws {
+        for width in [8, 40, 384] {
+            for (number, batch) in batches.enumerated() {
+                for (rows, gains) in [(PackedLayout.Rows.tokens, 3), (.firstTokens, 3), (.tokens, 1)] {
+                    let layout = try batch.layout()
+                    let count = rows == .tokens ? batch.tokens : batch.lengths.count
+                    let inputs = try [
+                        values([count, width], seed: 1), values([width], seed: 2), values([count, width], seed: 3),
+                        values([gains, width], seed: 4), values([width], seed: 5),
+                    ]
+                    try compare(inputs, "width \(width), batch \(number), \(rows)") { x in
+                        try residualNorm(
+                            x[0], bias: x[1], residual: x[2], gain: x[3], shift: x[4], epsilon: 1e-12, layout: layout,
+                            rows: rows)
+                    }
+                    try compare(Array(inputs[3...]) + [inputs[0]], "width \(width) without a sum") { x in
+                        try residualNorm(
+                            x[2], gain: x[0], shift: x[1], epsilon: 1e-5, layout: layout, rows: rows)
+                    }
+                }
+            }
+        }
+    }
+
+    func testModulation() throws {
+        for (number, batch) in batches.enumerated() {
+            for rows in [PackedLayout.Rows.tokens, .firstTokens] {
+                let layout = try batch.layout()
+                let count = rows == .tokens ? batch.tokens : batch.lengths.count
+                let inputs = try [
+                    values([count, 24], seed: 1), values([3, 24], seed: 2), values([3, 24], seed: 3),
+                ]
+                try compare(inputs, "batch \(number), \(rows)") {
+                    try modulated($0[0], scale: $0[1], shift: $0[2], layout: layout, rows: rows)
+                }
+            }
+        }
+    }
+
+    func testActivation() throws {
+        for (rows, width) in [(3, 5), (100, 96)] {
+            try compare([values([rows, width], seed: 1, scale: 4), values([width], seed: 2)], "\(rows) rows") {
+                try gelu($0[0], bias: $0[1])
+            }
+        }
+        let ends = try Tensor([-100, -12, -6, 0, 6, 12, 100] as [Float], shape: [7, 1])
+        let far: [Float] = try gelu(ends, bias: Tensor.zeros([1])).elements()
+        for (value, expected) in zip(far, [0, 0, 0, 0, 6, 12, 100] as [Float]) {
+            XCTAssertEqual(value, expected, accuracy: 1e-6)
+        }
+    }
+
+    // MARK: - Dropout within the loops
+
+    /// The residual norm of ones, whose output shows the mask.
+    private func normalized(_ batch: Batch, width: Int, dropout: Double) throws -> [Float] {
+        try residualNorm(
+            Tensor.full([batch.tokens, width], 1), gain: Tensor.full([1, width], 1), shift: Tensor.zeros([width]),
+            epsilon: 1e-12, dropout: dropout, layout: batch.layout()
+        ).elements()
+    }
+
+    func testDropsTheShareItIsTold() throws {
+        try seedRandomStream(7)
+        let output = try normalized(batches[0], width: 384, dropout: 0.1)
+        // In each row the kept ones stand above the mean, the dropped ones below.
+        let dropped = output.filter { $0 < 0 }.count
+        XCTAssertEqual(Double(dropped) / Double(output.count), 0.1, accuracy: 5 * (0.09 / Double(output.count)).squareRoot())
+    }
+
+    /// Weights of attention that are all equal, of values that are all one: the sum of what is kept.
+    private func attended(_ batch: Batch, dropout: Double) throws -> [Float] {
+        let zeros = try Tensor.zeros([batch.tokens, 16])
+        let nothing = try Projection(product: zeros, bias: Tensor.zeros([16]))
+        return try packedAttention(
+            query: nothing, key: nothing, value: Projection(product: zeros, bias: Tensor.full([16], 1)),
+            blocks: nil, heads: 1, dropout: dropout, layout: batch.layout(), rows: .tokens
+        ).elements()
+    }
+
+    func testAttentionDropsWeights() throws {
+        try seedRandomStream(8)
+        let batch = Batch(lengths: [400, 400], slots: [0, 1])
+        XCTAssertEqual(try attended(batch, dropout: 0).map { ($0 * 1000).rounded() }, Array(repeating: 1000, count: 800 * 16))
+        let sums = try attended(batch, dropout: 0.1)
+        XCTAssertGreaterThan(Set(sums).count, 20)
+        // 800 rows of 400 weights: five standard deviations of the mean.
+        XCTAssertEqual(sums.reduce(0, +) / Float(sums.count), 1, accuracy: 5 * (0.1 / 0.9 / 320_000 as Float).squareRoot())
+    }
+
+    func testBitsAreTheSameAtAnyNumberOfThreads() throws {
+        let before = threadCount
+        defer { setThreadCount(before) }
+        let batch = Batch(lengths: (1...40).map { $0 * 3 }, slots: (0..<40).map { $0 % 3 })
+        let hidden = 96
+        var results: [[[Float]]] = []
+        for threads in 1...3 {
+            setThreadCount(threads)
+            try seedRandomStream(5)
+            let layout = try batch.layout()
+            let x = try (0..<4).map { try Tensor.normal([batch.tokens, hidden], std: 1, seed: UInt64($0)) }
+            let gain = try Tensor.normal([3, hidden], std: 1, seed: 9)
+            let bias = try Tensor.normal([hidden], std: 1, seed: 10)
+            let blocks = try Tensor.normal([3, 120, 40], std: 1, seed: 11)
+            let leaves = x + [gain, bias, blocks]
+            for leaf in leaves { try leaf.setRequiresGradient(true) }
+            let attended = try packedAttention(
+                query: Projection(product: x[0], bias: bias), key: Projection(product: x[1], bias: bias),
+                value: Projection(product: x[2], bias: bias), blocks: DiagonalBlocks(rows: blocks, height: 40),
+                heads: 6, dropout: 0.1, layout: layout, rows: .tokens)
+            let norm = try residualNorm(
+                attended, bias: bias, residual: x[3], gain: gain, shift: bias, epsilon: 1e-12, dropout: 0.1,
+                layout: layout)
+            let film = try modulated(gelu(norm, bias: bias), scale: gain, shift: gain, layout: layout, rows: .tokens)
+            try (film * film).sum().backward()
+            results.append(try [film.elements()] + leaves.map { try $0.gradient()?.elements() ?? [] })
+        }
+        XCTAssertTrue(results[1] == results[0] && results[2] == results[0])
+    }
+
+    func testLayoutsThatCannotBeAreRefused() throws {
+        XCTAssertThrowsError(try PackedLayout(lengths: [3, 0], slots: [0, 0], slotCount: 1))
+        XCTAssertThrowsError(try PackedLayout(lengths: [3], slots: [1], slotCount: 1))
+        let layout = try PackedLayout(lengths: [3], slots: [0], slotCount: 1)
+        let ones = try Tensor.full([1, 4], 1)
+        XCTAssertThrowsError(
+            try residualNorm(
+                Tensor.zeros([4, 4]), gain: ones, shift: Tensor.zeros([4]), epsilon: 1e-12, layout: layout))
+    }
+}
