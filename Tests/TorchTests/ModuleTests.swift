@@ -148,10 +148,17 @@ final class ModuleTests: XCTestCase {
         linear.observer = nil
         _ = try linear(Tensor([0, 0] as [Float]))
         XCTAssertEqual(shown, [[18]])
+        linear.observer = { shown.append((try? $0.elements()) ?? []) }
+        let product = try linear.withoutBias(Tensor([1, 2] as [Float], shape: [1, 2]))
+        XCTAssertEqual(try product.elements(Float.self), [8])
+        XCTAssertEqual(shown, [[18], [18]])
 
         let norm = LayerNorm(4, epsilon: 0)
         try norm.materialize(seed: 1, dtype: .float64)
-        let normalized: [Double] = try norm(Tensor([1, 1, 3, 3] as [Double])).elements()
+        let normalized: [Double] = try norm(
+            Tensor([0, 1, 2, 3] as [Double], shape: [1, 4]), residual: Tensor([1, 0, 1, 0] as [Double], shape: [1, 4]),
+            layout: PackedLayout(lengths: [1], slots: [0], slotCount: 1)
+        ).elements()
         XCTAssertEqual(normalized, [-1, -1, 1, 1])
         let table = Embedding(3, 2, std: 1, paddingIndex: 1)
         try table.materialize(seed: 1)
