@@ -39,8 +39,8 @@ struct Operands {
     std::optional<at::Tensor> blocks;
 };
 
-/// Calls `body` with each head of each sequence as the loops take it, and with the group of heads that it is in. The
-/// heads of a group come one after the other.
+/// Calls `body` with each head of each sequence as the loops take it, and with its first query and key, its number, its
+/// group's and its sequence's. The heads of a group come one after the other.
 template <typename Body>
 void forEachHead(
     const PackedLayout &layout, const Shape &shape, const Operands &operands, const Mask &mask, const Body &body) {
@@ -75,7 +75,7 @@ void forEachHead(
             head.mask.counter += static_cast<uint64_t>(
                 (offsets[index] + h * queries * Mask::blocks(keys)) * Mask::countersPerBlock);
             head.logSumStride = shape.heads;
-            body(head, firstQuery, firstKey, h, group);
+            body(head, firstQuery, firstKey, h, group, sequence);
         }
     });
 }
@@ -120,11 +120,13 @@ struct PackedAttention : torch::autograd::Function<PackedAttention> {
         at::Tensor output = at::empty_like(operands.query);
         at::Tensor sums = needsBackward ? at::empty({query.size(0), heads}, query.options()) : at::Tensor();
         const int64_t hidden = output.size(1), width = hidden / heads;
-        forEachHead(*layout, shape, operands, mask, [&](AttentionHead &head, int64_t row, int64_t, int64_t h, int64_t) {
-            head.output = mutableFloats(output) + row * hidden + h * width;
-            head.logSum = needsBackward ? mutableFloats(sums) + row * heads + h : nullptr;
-            kernels().attention(head, scratch(kernels().attentionScratch(head)));
-        });
+        forEachHead(
+            *layout, shape, operands, mask,
+            [&](AttentionHead &head, int64_t row, int64_t, int64_t h, int64_t, int64_t) {
+                head.output = mutableFloats(output) + row * hidden + h * width;
+                head.logSum = needsBackward ? mutableFloats(sums) + row * heads + h : nullptr;
+                kernels().attention(head, scratch(kernels().attentionScratch(head)));
+            });
         if (needsBackward) {
             context->save_for_backward(
                 {operands.query, operands.key, operands.value, queryBias, keyBias, valueBias, sums, operands.blocks.value_or(at::Tensor())});
@@ -149,22 +151,26 @@ struct PackedAttention : torch::autograd::Function<PackedAttention> {
         const at::Tensor gradient = gradients[0].contiguous(), &sums = saved[6];
         at::Tensor dquery = at::empty_like(operands.query), dkey = at::empty_like(operands.key);
         at::Tensor dvalue = at::empty_like(operands.value), dblocks;
+        // Sums over the rows of each sequence, of queries, keys and values.
+        const auto count = static_cast<int64_t>(layout->lengths.size());
+        at::Tensor dbias = at::empty({3, count, gradient.size(1)}, gradient.options());
         const int64_t hidden = gradient.size(1), width = hidden / heads, rows = gradient.size(0);
         const int64_t blockWidth = operands.blocks ? operands.blocks->size(2) : 0;
         if (blockWidth > 0) dblocks = at::zeros({shape.groups(), rows, blockWidth}, gradient.options());
         forEachHead(
             *layout, shape, operands, savedMask(context),
-            [&](AttentionHead &head, int64_t row, int64_t firstKey, int64_t h, int64_t group) {
+            [&](AttentionHead &head, int64_t row, int64_t firstKey, int64_t h, int64_t group, int64_t sequence) {
                 head.logSum = mutableFloats(sums) + row * heads + h;
                 const int64_t q = row * hidden + h * width, k = firstKey * hidden + h * width;
+                float *bias = mutableFloats(dbias) + sequence * hidden + h * width;
                 const AttentionHeadBackward back{
                     head, floats(gradient) + q, mutableFloats(dquery) + q, mutableFloats(dkey) + k,
-                    mutableFloats(dvalue) + k,
+                    mutableFloats(dvalue) + k, bias, bias + count * hidden, bias + 2 * count * hidden,
                     blockWidth > 0 ? mutableFloats(dblocks) + (group * rows + row) * blockWidth : nullptr};
                 kernels().attentionBackward(back, scratch(kernels().attentionScratch(head)));
             });
         return {
-            dquery, dkey, dvalue, dquery.sum(0), dkey.sum(0), dvalue.sum(0),
+            dquery, dkey, dvalue, dbias[0].sum(0), dbias[1].sum(0), dbias[2].sum(0),
             blockWidth > 0 ? sumByPosition(dblocks, *layout, shape, operands.blocks->size(1)) : at::Tensor(),
             at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor()};
     }

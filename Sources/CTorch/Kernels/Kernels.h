@@ -86,6 +86,8 @@ struct AttentionHeadBackward {
     AttentionHead forward;
     const float *gradient;
     float *dquery, *dkey, *dvalue;
+    /// The sums of those over the rows, [width] each.
+    float *dqueryBias, *dkeyBias, *dvalueBias;
     /// Added to: [queries, blockWidth]; or null.
     float *dblocks;
 };

@@ -460,15 +460,19 @@ CTORCH_INLINE void applyMask(const AttentionHead &head, int64_t row, int64_t key
     }
 }
 
-/// Writes the rows of `s.product` out, scaled.
-void unpack(const AttentionHead &head, const Scratch &s, int64_t rows, float scale, float *target) {
+/// Writes the rows of `s.product` out, scaled, and their sum unless `sums` is null.
+void unpack(const AttentionHead &head, const Scratch &s, int64_t rows, float scale, float *target, float *sums) {
     const int64_t width = head.width, stride = head.stride, padded = s.width;
     for (int64_t i = 0; i < width; i += lanes) {
         const float *from = s.product + i;
         float *to = target + i;
+        F total = {};
         for (int64_t row = 0; row < rows; ++row, from += padded, to += stride) {
-            store(to, *(const F *)from * scale, width - i);
+            const F v = *(const F *)from * scale;
+            total += v;
+            store(to, v, width - i);
         }
+        if (sums) store(sums + i, total, width - i);
     }
 }
 
@@ -498,7 +502,7 @@ void attention(const AttentionHead &head, float *memory) {
             applyMask(head, first + row, s.keys, line);
         }
         multiply<false>({count, s.width, head.keys, s.scores, s.keys, s.value, s.width, s.product, s.width});
-        unpack(head, s, count, 1, head.output + first * head.stride);
+        unpack(head, s, count, 1, head.output + first * head.stride, nullptr);
     }
 }
 
@@ -545,11 +549,11 @@ void attentionBackward(const AttentionHeadBackward &back, float *memory) {
         }
     }
     multiply<false>({head.queries, s.width, head.keys, s.dscores, s.keys, s.key, s.width, s.product, s.width});
-    unpack(head, s, head.queries, head.scale, back.dquery);
+    unpack(head, s, head.queries, head.scale, back.dquery, back.dqueryBias);
     multiply<true>({head.keys, s.width, head.queries, s.dscores, s.keys, s.query, s.width, s.product, s.width});
-    unpack(head, s, head.keys, 1, back.dkey);
+    unpack(head, s, head.keys, 1, back.dkey, back.dkeyBias);
     multiply<true>({head.keys, s.width, head.queries, s.kept, s.keys, s.gradient, s.width, s.product, s.width});
-    unpack(head, s, head.keys, 1, back.dvalue);
+    unpack(head, s, head.keys, 1, back.dvalue, back.dvalueBias);
 }
 
 #undef CTORCH_INLINE
