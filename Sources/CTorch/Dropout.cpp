@@ -4,7 +4,6 @@
 #include <atomic>
 #include <cmath>
 
-#include <ATen/Parallel.h>
 #include <torch/torch.h>
 
 #include "PackedLayout.h"
@@ -23,7 +22,7 @@ at::Tensor masked(const at::Tensor &source, const Mask &mask) {
     const int64_t count = input.numel();
     const auto run = [&](auto body) {
         // In whole blocks, so that each element keeps its place in the stream.
-        at::parallel_for(0, Mask::blocks(count), /*grain=*/1024, [&](int64_t begin, int64_t end) {
+        parallelFor(0, Mask::blocks(count), /*grain=*/1024, [&](int64_t begin, int64_t end) {
             body(begin * Mask::blockSize, std::min(count, end * Mask::blockSize));
         });
     };

@@ -91,7 +91,7 @@ float *scratch(int64_t size) {
 at::Tensor sumByPosition(const at::Tensor &rows, const PackedLayout &layout, const Shape &shape, int64_t positions) {
     const int64_t groups = rows.size(0), count = rows.size(1), width = rows.size(2);
     at::Tensor result = at::zeros({layout.slotCount, positions, width}, rows.options());
-    at::parallel_for(0, shape.ofFirsts ? 1 : positions, /*grain=*/16, [&](int64_t begin, int64_t end) {
+    parallelFor(0, shape.ofFirsts ? 1 : positions, /*grain=*/16, [&](int64_t begin, int64_t end) {
         for (size_t sequence = 0; sequence < layout.lengths.size(); ++sequence) {
             const int64_t first = shape.ofFirsts ? static_cast<int64_t>(sequence) : layout.offsets[sequence];
             for (int64_t i = begin; i < std::min(end, shape.queries(layout.lengths[sequence])); ++i) {

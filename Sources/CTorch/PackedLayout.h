@@ -5,9 +5,9 @@
 #include <atomic>
 #include <vector>
 
-#include <ATen/Parallel.h>
 #include <torch/custom_class.h>
 
+#include "Parallel.h"
 #include "Support.h"
 
 namespace ctorch {
@@ -54,7 +54,7 @@ using PackedLayoutPointer = c10::intrusive_ptr<PackedLayout>;
 template <typename Body>
 void forEachDynamically(int64_t count, const Body &body) {
     std::atomic<int64_t> next{0};
-    at::parallel_for(0, std::min<int64_t>(count, at::get_num_threads()), /*grain=*/1, [&](int64_t begin, int64_t end) {
+    parallelFor(0, std::min<int64_t>(count, at::get_num_threads()), /*grain=*/1, [&](int64_t begin, int64_t end) {
         for (int64_t thread = begin; thread < end; ++thread) {
             for (int64_t i = next.fetch_add(1); i < count; i = next.fetch_add(1)) body(i);
         }
