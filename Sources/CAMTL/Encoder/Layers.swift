@@ -48,7 +48,7 @@ final class SelfAttention: Module {
     func callAsFunction(_ x: Tensor, _ context: Context, rows: PackedLayout.Rows) throws -> Tensor {
         let layout = context.layout
         func projection(_ linear: Linear, _ x: Tensor) throws -> Projection {
-            Projection(product: try linear.withoutBias(x), bias: linear.bias)
+            Projection(product: try context.product(linear, x), bias: linear.bias)
         }
         let blocks = try context.condition.flatMap { try bias?(condition: $0.encoder, length: layout.longest) }
         return observed(
@@ -73,10 +73,16 @@ final class Output: Module {
     func callAsFunction(
         _ x: Tensor, residual: Tensor, _ context: Context, rows: PackedLayout.Rows
     ) throws -> Tensor {
+        try finish(context.product(dense, x), residual: residual, context, rows: rows)
+    }
+
+    /// The same from W x.
+    func finish(
+        _ product: Tensor, residual: Tensor, _ context: Context, rows: PackedLayout.Rows
+    ) throws -> Tensor {
         observed(
             try norm(
-                dense.withoutBias(x), bias: dense.bias, dropout: context.dropout.hidden, residual: residual, context,
-                rows: rows))
+                product, bias: dense.bias, dropout: context.dropout.hidden, residual: residual, context, rows: rows))
     }
 }
 
@@ -100,7 +106,7 @@ final class Attention: Module {
 /// The wide half of the feed-forward part: activation(W x + b).
 final class Intermediate: Module {
     @Child("dense") var dense: Linear
-    private let activation: BERTConfiguration.Activation
+    let activation: BERTConfiguration.Activation
 
     init(_ backbone: BERTConfiguration) {
         activation = backbone.activation
@@ -119,6 +125,22 @@ final class Intermediate: Module {
 /// A layer of an encoder: [tokens, hidden] -> [tokens, hidden], or that of the first tokens alone, of which each still
 /// attends to all.
 class EncoderLayer: Module {
+    var parts: (attention: Attention, intermediate: Intermediate, output: Output) {
+        preconditionFailure("an encoder has layers of its subclasses only")
+    }
+
+    /// The feed-forward part of what has been attended to.
+    final func feedForward(_ x: Tensor, _ context: Context, rows: PackedLayout.Rows) throws -> Tensor {
+        let (_, intermediate, output) = parts
+        guard let quantized = context.quantized else {
+            return try output(intermediate(x), residual: x, context, rows: rows)
+        }
+        let product = try QuantizedLinear.feedForward(
+            x, up: quantized[intermediate.dense], activation: intermediate.activation == .gelu ? .gelu : .relu,
+            down: quantized[output.dense])
+        return try output.finish(product, residual: x, context, rows: rows)
+    }
+
     func callAsFunction(_ x: Tensor, _ context: Context, rows: PackedLayout.Rows) throws -> Tensor {
         preconditionFailure("an encoder has layers of its subclasses only")
     }
@@ -138,9 +160,13 @@ final class TransformerLayer: EncoderLayer {
         output = Output(backbone.intermediateSize, backbone, conditional: conditionalNorms)
     }
 
+    override var parts: (attention: Attention, intermediate: Intermediate, output: Output) {
+        (attention, intermediate, output)
+    }
+
     override func callAsFunction(_ x: Tensor, _ context: Context, rows: PackedLayout.Rows) throws -> Tensor {
         let attended = try attention(x, context, rows: rows)
-        return observed(try output(intermediate(attended), residual: attended, context, rows: rows))
+        return observed(try feedForward(attended, context, rows: rows))
     }
 }
 
@@ -163,9 +189,13 @@ final class AdapterLayer: EncoderLayer {
         adapter = Adapter(backbone)
     }
 
+    override var parts: (attention: Attention, intermediate: Intermediate, output: Output) {
+        (attention, intermediate, output)
+    }
+
     override func callAsFunction(_ x: Tensor, _ context: Context, rows: PackedLayout.Rows) throws -> Tensor {
         let attended = try attention(x, context, rows: rows)
-        let fed = try output(intermediate(attended), residual: attended, context, rows: rows)
+        let fed = try feedForward(attended, context, rows: rows)
         return observed(try adapter(fed, attended: attended, context, rows: rows))
     }
 }

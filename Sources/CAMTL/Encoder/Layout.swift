@@ -109,4 +109,11 @@ struct Context {
     /// The rows of the encoder's output that are read. Nothing else depends on the others of its last layer: they are not
     /// computed.
     let output: PackedLayout.Rows
+    /// What stands in for the wide layers, or nil where they compute exactly.
+    let quantized: QuantizedLayers?
+
+    /// x Wᵀ.
+    func product(_ linear: Linear, _ x: Tensor) throws -> Tensor {
+        try quantized.map { try $0[linear](x) } ?? linear.withoutBias(x)
+    }
 }

@@ -157,8 +157,9 @@ extension TrainingSettings {
             case .proportional: "proportional"
             case .sequential: "sequential"
             case .uniform(let share): "uniform, \(share) of the largest task"
-            case .uncertainty(let share, let score, let usesDropout):
-                "uncertainty (\(score.rawValue)\(usesDropout ? "" : ", without dropout")), \(share) of the largest task"
+            case .uncertainty(let share, let score, let usesDropout, let precision):
+                "uncertainty (\(score.rawValue)\(usesDropout ? "" : ", without dropout")"
+                    + "\(precision == .exact ? "" : ", in \(precision.rawValue)")), \(share) of the largest task"
             }
         return [
             ("sampling", sampling),

@@ -118,7 +118,7 @@ public struct Benchmark {
 
     /// The run's, and beside uncertainty sampling what a step of the same batch costs without it.
     private var samplings: [Sampling] {
-        guard case .uncertainty(let share, _, _) = configuration.training.sampling else {
+        guard case .uncertainty(let share, _, _, _) = configuration.training.sampling else {
             return [configuration.training.sampling]
         }
         return [.uniform(share: share), configuration.training.sampling]

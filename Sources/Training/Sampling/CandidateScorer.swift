@@ -31,8 +31,11 @@ final class CandidateScorer {
     func pick(
         _ pool: CandidatePool, tasks: [TaskData], dropout: DropoutRates
     ) throws -> (examples: [ExampleReference], entropies: [Int: Double]) {
-        guard case .uncertainty(_, let score, let usesDropout) = settings.sampling else { return (pool.examples, [:]) }
-        let candidates = try candidates(pool, dropout: usesDropout && !state.isInEvaluationMode ? dropout : .none)
+        guard case .uncertainty(_, let score, let usesDropout, let precision) = settings.sampling else {
+            return (pool.examples, [:])
+        }
+        let candidates = try candidates(
+            pool, dropout: usesDropout && !state.isInEvaluationMode ? dropout : .none, precision: precision)
         state.isInEvaluationMode = false
         let scores: [Double]
         if settings.reproducesOriginal {
@@ -49,10 +52,15 @@ final class CandidateScorer {
     }
 
     /// The pool as the model sees it.
-    private func candidates(_ pool: CandidatePool, dropout: DropoutRates) throws -> [Candidate] {
+    private func candidates(
+        _ pool: CandidatePool, dropout: DropoutRates, precision: ScoringPrecision
+    ) throws -> [Candidate] {
         var result = pool.examples.map { Candidate(task: $0.task, entropy: 0, labelCount: 1) }
+        let quantized = precision == .int8 ? try model.quantizedLayers() : nil
         for piece in pool.pieces {
-            for output in try withoutGradients({ try model(piece.tokens, dropout: dropout).tasks }) {
+            for output in try withoutGradients({
+                try model(piece.tokens, dropout: dropout, quantized: quantized).tasks
+            }) {
                 let logits = try output.logits.elements(Float.self)
                 let width = logits.count / output.samples.count
                 for (row, sample) in output.samples.enumerated() {

@@ -54,7 +54,7 @@ public struct Sampler: Sendable {
         case .proportional: return batches(counts.reduce(0, +))
         case .sequential: return counts.map(batches).reduce(0, +)
         case .uniform(let share): return batches(counts.count * perTask(share, largest))
-        case .uncertainty(let share, _, _):
+        case .uncertainty(let share, _, _, _):
             return max(1, Int(Double(batches(largest) * counts.count) * min(1, max(0, share))))
         }
     }
