@@ -32,6 +32,7 @@ struct Bench: ParsableCommand {
         if let threads = devices.threads { setThreadCount(threads) }
         var configuration = try RunConfiguration(location, model, data, training, sampling)
         configuration.training.evaluationBatchSize = bench.evalBatchSize
+        configuration.training.readsEveryPosition = bench.everyPosition
         let renderer = Renderer()
         let report = try Benchmark(configuration, settings: bench.settings) { event in
             if case .encoded = event { renderer.render(event) }
@@ -52,6 +53,16 @@ struct BenchOptions: ParsableArguments {
 
     @Option(name: .customLong("bench_warmup"), parsing: .unconditional, help: "Training steps before those.")
     var warmup = 3
+
+    @Option(
+        name: .customLong("bench_picks"), parsing: .unconditional,
+        help: "Steps to train to compare the picks of --uncertainty_scoring int8 with exact ones.")
+    var comparedSteps = 0
+
+    @Flag(
+        name: .customLong("every_position"),
+        help: "Compute the encoder's output for every token, and not only where the decoders read it.")
+    var everyPosition = false
 
     @Option(
         name: .customLong("bench_examples"), parsing: .unconditional,
@@ -88,6 +99,7 @@ struct BenchOptions: ParsableArguments {
         if !parts.isEmpty { settings.parts = Set(parts) }
         settings.steps = steps
         settings.warmupSteps = warmup
+        settings.comparedSteps = comparedSteps
         settings.evaluationExamples = examples
         settings.taskCount = taskCount
         settings.batchesFile = batchesFile.map { URL(fileURLWithPath: $0) }
@@ -99,6 +111,7 @@ struct BenchOptions: ParsableArguments {
     func check(_ problems: inout Problems) {
         problems.check("bench_steps", steps, to: 1_000_000)
         problems.check("bench_warmup", warmup, to: 1_000_000)
+        problems.check("bench_picks", comparedSteps, from: 0)
         problems.check("bench_examples", examples)
         problems.check("per_device_eval_batch_size", evalBatchSize)
         problems.check("task_count", taskCount, to: 1000)

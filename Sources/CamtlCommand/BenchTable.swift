@@ -20,6 +20,9 @@ extension Tables {
             let ratio = format(last.median / first.median, 2)
             rows.append(["\(last.sampling) to \(first.sampling)", "\(ratio) times", "", "", "", ""])
         }
+        if let picks = report.picks, picks.picked > 0 {
+            rows.append(["equal picks, \(picks.steps) steps", percent(picks.share), "", "", "", ""])
+        }
         if let evaluation = report.evaluation {
             rows.append([
                 "evaluation, batches of \(evaluation.batchSize)", "", text(evaluation.examplesPerSecond),

@@ -35,6 +35,7 @@ struct CamtlCommand: ParsableCommand {
 
     static func main() {
         WaitPolicy.settle()
+        keepFreedMemory()
         let arguments = Array(CommandLine.arguments.dropFirst())
         if Subcommands.names.contains(arguments.first ?? "") { return Subcommands.main(arguments) }
         do {
@@ -48,7 +49,6 @@ struct CamtlCommand: ParsableCommand {
         let warnings = deprecated.warnings + originalWarnings
         let configuration = try resolvedConfiguration()
         for warning in warnings { FileHandle.standardError.write(Data("Warning: \(warning)\n".utf8)) }
-        keepFreedMemory()
         if let threads = devices.threads { setThreadCount(threads) }
         let renderer = Renderer()
         let reporter = try RunReporter(configuration)

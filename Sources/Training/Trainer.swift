@@ -31,6 +31,13 @@ public final class Trainer {
 
     private var model: CAMTLModel { trained.model }
 
+    /// Told after each inexact scoring of candidates how many examples were picked, and how many of them exact scoring
+    /// under the same dropout would have picked. It costs that scoring.
+    var comparesPicks: ((_ picked: Int, _ equal: Int) -> Void)? {
+        get { scorer.comparesPicks }
+        set { scorer.comparesPicks = newValue }
+    }
+
     /// - Parameters:
     ///   - trained: the model, which is changed.
     ///   - settings: how it is trained.
@@ -149,7 +156,7 @@ public final class Trainer {
                     lengths: scored.flatMap(\.lengths), taskIDs: scored.flatMap(\.taskIDs)
                 ).forward
         }
-        let output = try model(input.tokens, dropout: dropout)
+        let output = try model(input.tokens, dropout: dropout, sequence: settings.readsEveryPosition)
         let loss = try output.loss(labels: input.labels, configuration: model.configuration)
         let value = try loss.total.item()
         guard value.isFinite else {

@@ -16,6 +16,9 @@ public struct BenchmarkSettings: Sendable {
     public var steps = 20
     /// Training steps before them, at least 1.
     public var warmupSteps = 3
+    /// Training steps under inexact uncertainty sampling after which its picks are compared with those of exact scoring;
+    /// 0 compares none.
+    public var comparedSteps = 0
     /// The rows of dev sets that are evaluated, about: the sets' shares of them are rounded up.
     public var evaluationExamples = 2048
     /// The rows of each training set that are tokenized, at most.
@@ -98,6 +101,7 @@ public struct Benchmark {
                 }
                 report.training.append(training)
             }
+            report.picks = try comparePicks(trained, tasks)
             report.peakMemoryOfTraining = ProcessFigures.peakMemory
             try writeBatches(tasks)
         }
@@ -124,13 +128,19 @@ public struct Benchmark {
         return [.uniform(share: share), configuration.training.sampling]
     }
 
+    /// The run's training without checkpoints and logs.
+    private var quietTraining: TrainingSettings {
+        var training = configuration.training
+        (training.saveSteps, training.loggingSteps) = (.max, .max)
+        return training
+    }
+
     private func measureTraining(
         _ trained: TrainedModel, _ tasks: [TaskData], _ sampling: Sampling, started: @escaping () -> Void
     ) throws -> BenchmarkReport.Training {
-        var training = configuration.training
+        var training = quietTraining
         training.sampling = sampling
         training.maxSteps = settings.warmupSteps + settings.steps
-        (training.saveSteps, training.loggingSteps) = (.max, .max)
         var ends: [ContinuousClock.Instant] = []
         var steps: [StepReport] = []
         let trainer = try Trainer(trained, tasks: tasks, settings: training) { event in
@@ -142,16 +152,35 @@ public struct Benchmark {
             default: break
             }
         }
-        // Nothing but the marks of a run goes there.
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("camtl-bench-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
-        _ = try trainer.run(outputDirectory: folder)
+        try withTemporaryFolder { _ = try trainer.run(outputDirectory: $0) }
         let measured = settings.warmupSteps..<settings.warmupSteps + settings.steps
         return BenchmarkReport.Training(
             sampling: sampling.name, batchSize: training.batchSize * training.accumulationSteps,
             seconds: measured.map { (ends[$0] - ends[$0 - 1]).seconds }, examples: measured.map { steps[$0].examples },
             tokens: measured.map { steps[$0].tokens }, operations: measured.map { steps[$0].floatingPointOperations })
+    }
+
+    /// Trains, and compares what is picked with what exact scoring would pick.
+    private func comparePicks(_ trained: TrainedModel, _ tasks: [TaskData]) throws -> BenchmarkReport.Picks? {
+        guard settings.comparedSteps > 0, case .uncertainty = configuration.training.sampling else { return nil }
+        var training = quietTraining
+        training.maxSteps = settings.comparedSteps
+        var picks = BenchmarkReport.Picks(steps: training.maxSteps ?? 0, picked: 0, equal: 0)
+        let trainer = try Trainer(trained, tasks: tasks, settings: training) { _ in }
+        trainer.comparesPicks = {
+            picks.picked += $0
+            picks.equal += $1
+        }
+        try withTemporaryFolder { _ = try trainer.run(outputDirectory: $0) }
+        return picks
+    }
+
+    /// Lends a folder for the marks of a run.
+    private func withTemporaryFolder(_ body: (URL) throws -> Void) throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("camtl-bench-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        try body(folder)
     }
 
     /// Writes the batches that training is going to draw.

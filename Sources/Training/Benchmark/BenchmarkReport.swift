@@ -17,6 +17,8 @@ public struct BenchmarkReport: Sendable, Equatable, Codable {
     public var secondsToFirstStep: Double?
     /// One entry for each sampling that was measured.
     public var training: [Training] = []
+    /// Where inexact scoring of candidates was compared with exact scoring.
+    public var picks: Picks?
     public var evaluation: Evaluation?
     public var tokenizer: Tokenizer?
     /// The largest resident memory of the process, in bytes, until the end of training and until its end; nil where the
@@ -41,6 +43,17 @@ public struct BenchmarkReport: Sendable, Equatable, Codable {
         public var operationsPerSecond: Double { rate(operations) }
 
         private func rate(_ amounts: [Double]) -> Double { Benchmark.median(zip(amounts, seconds).map { $0 / $1 }) }
+    }
+
+    /// Examples that inexact scoring picked for training.
+    public struct Picks: Sendable, Equatable, Codable {
+        /// Training steps.
+        public var steps: Int
+        public var picked: Int
+        /// Those that exact scoring would have picked, too.
+        public var equal: Int
+
+        public var share: Double { Double(equal) / Double(picked) }
     }
 
     /// Rows of the dev sets through the model, without metrics.

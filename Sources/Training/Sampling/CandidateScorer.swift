@@ -8,6 +8,8 @@ final class CandidateScorer {
     private let settings: TrainingSettings
     /// What the next picks depend on besides the model.
     var state: State
+    /// See `Trainer.comparesPicks`.
+    var comparesPicks: ((_ picked: Int, _ equal: Int) -> Void)?
 
     struct State: Sendable, Equatable, Codable {
         fileprivate var random: RandomStream
@@ -31,12 +33,30 @@ final class CandidateScorer {
     func pick(
         _ pool: CandidatePool, tasks: [TaskData], dropout: DropoutRates
     ) throws -> (examples: [ExampleReference], entropies: [Int: Double]) {
-        guard case .uncertainty(_, let score, let usesDropout, let precision) = settings.sampling else {
+        guard case .uncertainty(_, _, let usesDropout, let precision) = settings.sampling else {
             return (pool.examples, [:])
         }
-        let candidates = try candidates(
-            pool, dropout: usesDropout && !state.isInEvaluationMode ? dropout : .none, precision: precision)
+        let rates = usesDropout && !state.isInEvaluationMode ? dropout : .none
         state.isInEvaluationMode = false
+        let (place, random) = (RandomStreamPlace.current, state.random)
+        let candidates = try candidates(pool, dropout: rates, precision: precision)
+        let picks = picks(of: candidates, tasks: tasks)
+        if let comparesPicks, precision != .exact {
+            let (nextPlace, nextRandom) = (RandomStreamPlace.current, state.random)
+            (state.random, _) = (random, place.resume())
+            let exact = try self.picks(of: self.candidates(pool, dropout: rates, precision: .exact), tasks: tasks)
+            (state.random, _) = (nextRandom, nextPlace.resume())
+            comparesPicks(picks.count, Set(picks).intersection(exact).count)
+        }
+        let entropies = Dictionary(grouping: candidates.filter { $0.labelCount > 1 }, by: \.task).mapValues { task in
+            task.map { $0.entropy / log(Double($0.labelCount)) }.reduce(0, +) / Double(task.count)
+        }
+        return (picks.map { pool.examples[$0] }, entropies)
+    }
+
+    /// The positions of the highest scores, highest first.
+    private func picks(of candidates: [Candidate], tasks: [TaskData]) -> [Int] {
+        guard case .uncertainty(_, let score, _, _) = settings.sampling else { return [] }
         let scores: [Double]
         if settings.reproducesOriginal {
             func position(_ name: String) -> Int? { tasks.first { $0.definition.name == name }?.id }
@@ -45,10 +65,7 @@ final class CandidateScorer {
         } else {
             scores = uncertaintyScores(candidates, score: score, random: &state.random)
         }
-        let entropies = Dictionary(grouping: candidates.filter { $0.labelCount > 1 }, by: \.task).mapValues { task in
-            task.map { $0.entropy / log(Double($0.labelCount)) }.reduce(0, +) / Double(task.count)
-        }
-        return (highestScores(scores, count: settings.batchSize).map { pool.examples[$0] }, entropies)
+        return highestScores(scores, count: settings.batchSize)
     }
 
     /// The pool as the model sees it.
