@@ -73,7 +73,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--data_dir", type=Path, default=default_data(), help="GLUE's folder")
     parser.add_argument("--model", type=Path, default=PROJECT / ".pretrained/minilm", help="a BERT folder")
     parser.add_argument("--camtl", type=Path, default=PROJECT / ".build/release/camtl", help="the program")
-    parser.add_argument("--baseline", type=Path, help="another build of camtl, which the large variant is held against")
     parser.add_argument("--output", type=Path, default=HERE / "RESULTS.md")
     options = parser.parse_args()
     options.only = [name for word in options.only for name in word.split(",") if name]
@@ -86,9 +85,8 @@ def arguments() -> argparse.Namespace:
     for path, missing in [
             (options.camtl, "run make build, or name the program with --camtl"),
             (options.model, "run make setup, or name a BERT folder with --model"),
-            (options.data_dir, "name GLUE's folder with --data_dir"),
-            (options.baseline, "name a program with --baseline")]:
-        if path and not path.exists():
+            (options.data_dir, "name GLUE's folder with --data_dir")]:
+        if not path.exists():
             sys.exit(f"camtl: {path} is missing: {missing}.")
     return options
 
@@ -144,8 +142,7 @@ def main() -> None:
             bench = Workbench(
                 program=options.camtl.resolve(), model=options.model.absolute(), data=options.data_dir.resolve(),
                 folder=place, threads=options.threads, rounds=options.rounds, steps=options.steps,
-                warmup=options.warmup, plot=options.output.absolute().with_name("growth.svg"),
-                baseline=options.baseline and options.baseline.resolve())
+                warmup=options.warmup, plot=options.output.absolute().with_name("growth.svg"))
             body = getattr(growth if name == "growth" else sections, name)(bench)
             body += "\n\n" + conditions(bench, bench.data)
             write(options.output, {name: body})

@@ -37,7 +37,6 @@ class Workbench:
     # Where the plot of growth goes.
     plot: Optional[Path] = None
     # Another build of camtl, to compare with.
-    baseline: Optional[Path] = None
     reports: list = field(default_factory=list)
     versions: dict = field(default_factory=dict)
 
@@ -57,11 +56,11 @@ class Workbench:
             raise BenchmarkError(f"{title} failed with status {result.returncode}:\n{result.stdout[-2000:]}")
         return seconds
 
-    def bench(self, *flags, data: Path = None, steps: int = None, program: Path = None) -> dict:
+    def bench(self, *flags, data: Path = None, steps: int = None) -> dict:
         """What `camtl bench` measured."""
         figures = self.folder / "camtl.json"
         self.run([
-            program or self.program, "bench", "--model_name_or_path", self.model, "--data_dir", data or self.data,
+            self.program, "bench", "--model_name_or_path", self.model, "--data_dir", data or self.data,
             "--cache_dir", self.folder / "features", "--max_seq_length", self.max_length,
             "--per_device_train_batch_size", self.batch_size, "--learning_rate", "1e-4", "--seed", "12",
             "--threads", self.threads, "--bench_steps", steps or self.steps, "--bench_warmup", self.warmup, "--json", figures, *flags], "camtl bench")

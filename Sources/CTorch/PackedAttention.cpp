@@ -18,7 +18,7 @@ namespace {
 constexpr int64_t headsAtOnce = 4;
 
 struct Shape {
-    int64_t heads, blockHeight;
+    int64_t heads, blockHeight, blockWidth;
     bool ofFirsts;
 
     int64_t groups() const { return (heads + headsAtOnce - 1) / headsAtOnce; }
@@ -32,6 +32,12 @@ std::vector<int64_t> maskOffsets(const PackedLayout &layout, const Shape &shape)
         offsets.push_back(offsets.back() + shape.heads * shape.queries(length) * Mask::blocks(length));
     }
     return offsets;
+}
+
+/// Blocks with zeros behind each row up to whole vectors of 16.
+std::optional<at::Tensor> inWholeVectors(const std::optional<at::Tensor> &blocks) {
+    if (!blocks) return std::nullopt;
+    return at::constant_pad_nd(*blocks, {0, (16 - blocks->size(2) % 16) % 16}).contiguous();
 }
 
 struct Operands {
@@ -67,9 +73,10 @@ void forEachHead(
             head.keyPenalty = layout.penalties.empty() ? nullptr : layout.penalties.data() + firstKey;
             if (operands.blocks) {
                 head.blockHeight = shape.blockHeight;
-                head.blockWidth = operands.blocks->size(2);
+                head.blockWidth = shape.blockWidth;
+                head.blockStride = operands.blocks->size(2);
                 head.blocks = floats(*operands.blocks)
-                    + layout.slots[index] * operands.blocks->size(1) * head.blockWidth;
+                    + layout.slots[index] * operands.blocks->size(1) * head.blockStride;
             }
             head.mask = mask;
             head.mask.counter += static_cast<uint64_t>(
@@ -86,10 +93,10 @@ float *scratch(int64_t size) {
     return mutableFloats(memory);
 }
 
-/// Sums rows of tokens [groups, tokens, width] to those of slots and positions [slots, positions, width], in the order
-/// of the sequences.
+/// Sums rows of tokens [groups, tokens, stride] to those of slots and positions [slots, positions, block width], in the
+/// order of the sequences.
 at::Tensor sumByPosition(const at::Tensor &rows, const PackedLayout &layout, const Shape &shape, int64_t positions) {
-    const int64_t groups = rows.size(0), count = rows.size(1), width = rows.size(2);
+    const int64_t groups = rows.size(0), count = rows.size(1), stride = rows.size(2), width = shape.blockWidth;
     at::Tensor result = at::zeros({layout.slotCount, positions, width}, rows.options());
     parallelFor(0, shape.ofFirsts ? 1 : positions, /*grain=*/16, [&](int64_t begin, int64_t end) {
         for (size_t sequence = 0; sequence < layout.lengths.size(); ++sequence) {
@@ -97,7 +104,7 @@ at::Tensor sumByPosition(const at::Tensor &rows, const PackedLayout &layout, con
             for (int64_t i = begin; i < std::min(end, shape.queries(layout.lengths[sequence])); ++i) {
                 float *to = mutableFloats(result) + (layout.slots[sequence] * positions + i) * width;
                 for (int64_t group = 0; group < groups; ++group) {
-                    const float *from = floats(rows) + (group * count + first + i) * width;
+                    const float *from = floats(rows) + (group * count + first + i) * stride;
                     for (int64_t j = 0; j < width; ++j) to[j] += from[j];
                 }
             }
@@ -112,10 +119,10 @@ struct PackedAttention : torch::autograd::Function<PackedAttention> {
         const at::Tensor &queryBias, const at::Tensor &keyBias, const at::Tensor &valueBias, const std::optional<at::Tensor> &blocks,
         int64_t blockHeight, int64_t heads, double probability, const PackedLayoutPointer &layout, bool ofFirsts,
         bool needsBackward) {
-        const Shape shape{heads, blockHeight, ofFirsts};
+        const Shape shape{heads, blockHeight, blocks ? blocks->size(2) : 0, ofFirsts};
         const Operands operands{
             query.contiguous(), key.contiguous(), value.contiguous(), queryBias, keyBias, valueBias,
-            blocks ? std::optional(blocks->contiguous()) : std::nullopt};
+            inWholeVectors(blocks)};
         const Mask mask = drawMask(probability, maskOffsets(*layout, shape).back());
         at::Tensor output = at::empty_like(operands.query);
         at::Tensor sums = needsBackward ? at::empty({query.size(0), heads}, query.options()) : at::Tensor();
@@ -132,6 +139,7 @@ struct PackedAttention : torch::autograd::Function<PackedAttention> {
                 {operands.query, operands.key, operands.value, queryBias, keyBias, valueBias, sums, operands.blocks.value_or(at::Tensor())});
             context->saved_data["layout"] = c10::IValue::make_capsule(layout);
             context->saved_data["blockHeight"] = blockHeight;
+            context->saved_data["blockWidth"] = shape.blockWidth;
             context->saved_data["heads"] = heads;
             context->saved_data["ofFirsts"] = ofFirsts;
             save(mask, context);
@@ -145,7 +153,8 @@ struct PackedAttention : torch::autograd::Function<PackedAttention> {
             context->saved_data["layout"].toCapsule());
         const int64_t heads = context->saved_data["heads"].toInt();
         const Shape shape{
-            heads, context->saved_data["blockHeight"].toInt(), context->saved_data["ofFirsts"].toBool()};
+            heads, context->saved_data["blockHeight"].toInt(), context->saved_data["blockWidth"].toInt(),
+            context->saved_data["ofFirsts"].toBool()};
         const Operands operands{saved[0], saved[1], saved[2], saved[3], saved[4], saved[5],
             saved[7].defined() ? std::optional(saved[7]) : std::nullopt};
         const at::Tensor gradient = gradients[0].contiguous(), &sums = saved[6];
@@ -155,8 +164,8 @@ struct PackedAttention : torch::autograd::Function<PackedAttention> {
         const auto count = static_cast<int64_t>(layout->lengths.size());
         at::Tensor dbias = at::empty({3, count, gradient.size(1)}, gradient.options());
         const int64_t hidden = gradient.size(1), width = hidden / heads, rows = gradient.size(0);
-        const int64_t blockWidth = operands.blocks ? operands.blocks->size(2) : 0;
-        if (blockWidth > 0) dblocks = at::zeros({shape.groups(), rows, blockWidth}, gradient.options());
+        const int64_t blockStride = operands.blocks ? operands.blocks->size(2) : 0;
+        if (blockStride > 0) dblocks = at::zeros({shape.groups(), rows, blockStride}, gradient.options());
         forEachHead(
             *layout, shape, operands, savedMask(context),
             [&](AttentionHead &head, int64_t row, int64_t firstKey, int64_t h, int64_t group, int64_t sequence) {
@@ -166,12 +175,12 @@ struct PackedAttention : torch::autograd::Function<PackedAttention> {
                 const AttentionHeadBackward back{
                     head, floats(gradient) + q, mutableFloats(dquery) + q, mutableFloats(dkey) + k,
                     mutableFloats(dvalue) + k, bias, bias + count * hidden, bias + 2 * count * hidden,
-                    blockWidth > 0 ? mutableFloats(dblocks) + (group * rows + row) * blockWidth : nullptr};
+                    blockStride > 0 ? mutableFloats(dblocks) + (group * rows + row) * blockStride : nullptr};
                 kernels().attentionBackward(back, scratch(kernels().attentionScratch(head)));
             });
         return {
             dquery, dkey, dvalue, dbias[0].sum(0), dbias[1].sum(0), dbias[2].sum(0),
-            blockWidth > 0 ? sumByPosition(dblocks, *layout, shape, operands.blocks->size(1)) : at::Tensor(),
+            blockStride > 0 ? sumByPosition(dblocks, *layout, shape, operands.blocks->size(1)) : at::Tensor(),
             at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor()};
     }
 };

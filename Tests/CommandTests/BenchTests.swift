@@ -24,11 +24,17 @@ final class BenchTests: CommandTestCase {
             var tokens: Int
             var seconds: [Double]
         }
+        struct Picks: Decodable {
+            var steps: Int
+            var picked: Int
+            var equal: Int
+        }
         var tasks: [String]
         var threads: Int
         var gemmPeak: Double
         var secondsToFirstStep: Double?
         var training: [Training]
+        var picks: Picks?
         var evaluation: Evaluation?
         var tokenizer: Tokenizer?
         var peakMemory: Int?
@@ -94,6 +100,22 @@ final class BenchTests: CommandTestCase {
             XCTAssert(outcome.text.contains(part), outcome.text)
         }
         XCTAssertEqual(try names(in: folder), ["bench.json", "encoder", "glue"])
+    }
+
+    func testInexactPicksAreComparedWithExactOnes() throws {
+        let outcome = try camtl(
+            bench(
+                "--measure", "training", "--sampling", "uncertainty", "--uncertainty_scoring", "int8", "--bench_picks",
+                "3"))
+        let picks = try XCTUnwrap(report().picks)
+        XCTAssertEqual([picks.steps, picks.picked], [3, 15])
+        XCTAssert((8...15).contains(picks.equal), "\(picks.equal)")
+        XCTAssert(outcome.text.contains("equal picks, 3 steps"), outcome.text)
+    }
+
+    func testEveryPositionTakesTheSameSteps() throws {
+        try camtl(bench("--measure", "training", "--every_position"))
+        XCTAssertEqual(try XCTUnwrap(report().training.first).examples, [5, 5, 5, 5])
     }
 
     func testWrittenBatchesAreThoseThatWereMeasured() throws {

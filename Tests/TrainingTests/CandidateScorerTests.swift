@@ -108,6 +108,28 @@ final class CandidateScorerTests: ToyTestCase {
         XCTAssertEqual(picks[0], try scorer.pick(pool(data), tasks: data, dropout: .none).examples)
     }
 
+    /// In 8-bit integers the same stream is drawn from, and the picks are as good as those of exact scoring, nearly.
+    func testInexactScoringPicksNearlyTheSame() throws {
+        let (trained, data) = try prepare()
+        var settings = settings(.original)
+        settings.batchSize = 12
+        var picks: [[ExampleReference]] = []
+        var places: [RandomStreamPlace] = []
+        var compared: [[Int]] = []
+        for precision in ScoringPrecision.allCases {
+            settings.sampling = .uncertainty(share: 1, score: .original, precision: precision)
+            let scorer = CandidateScorer(model: trained.model, settings: settings)
+            scorer.comparesPicks = { compared.append([$0, $1]) }
+            try seedRandomStream(4)
+            picks.append(try scorer.pick(pool(data), tasks: data, dropout: rates).examples)
+            places.append(.current)
+        }
+        XCTAssertEqual(places[0], places[1])
+        let equal = Set(picks[0]).intersection(picks[1]).count
+        XCTAssertGreaterThanOrEqual(equal, 8)
+        XCTAssertEqual(compared, [[12, equal]])
+    }
+
     /// The picks of regressions alone are random, and not the first of each pool.
     func testRegressionsAlonePickAtRandom() throws {
         let (trained, data) = try prepare()

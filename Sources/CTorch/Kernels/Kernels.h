@@ -71,10 +71,10 @@ struct AttentionHead {
     const float *queryBias, *keyBias, *valueBias;
     /// What is added to every score of a key, 0 or below: [keys], or null.
     const float *keyPenalty;
-    /// The blocks along the diagonal, [queries, blockWidth]: row i is added to the scores of the keys from
-    /// i / blockHeight * blockWidth on. Null where there are none.
+    /// The blocks along the diagonal, rows of blockWidth and then zeros up to blockStride, a multiple of 16: row i is
+    /// added to the scores of the keys from i / blockHeight * blockWidth on. Null where there are none.
     const float *blocks;
-    int64_t blockHeight, blockWidth;
+    int64_t blockHeight, blockWidth, blockStride;
     Mask mask;
     float *output;
     /// ln Σ exp(score) of each query; null where there is no backward pass.
@@ -88,7 +88,7 @@ struct AttentionHeadBackward {
     float *dquery, *dkey, *dvalue;
     /// The sums of those over the rows, [width] each.
     float *dqueryBias, *dkeyBias, *dvalueBias;
-    /// Added to: [queries, blockWidth]; or null.
+    /// Added to: rows of blockStride, of which the first blockWidth count; or null.
     float *dblocks;
 };
 

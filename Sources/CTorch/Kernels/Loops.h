@@ -421,10 +421,8 @@ CTORCH_INLINE int64_t blockStart(const AttentionHead &head, int64_t row) {
     return row / head.blockHeight * head.blockWidth;
 }
 
-CTORCH_INLINE int64_t blockLength(const AttentionHead &head, int64_t start) {
-    const int64_t left = head.keys - start;
-    return left < head.blockWidth ? left : head.blockWidth;
-}
+/// How many of a block's 16 columns from `i` on are left in a row of scores.
+CTORCH_INLINE int64_t columnsLeft(const Scratch &s, int64_t start, int64_t i) { return s.keys - start - i; }
 
 /// Scores of `count` rows from `first` on, with all that is added to them.
 void score(const AttentionHead &head, const Scratch &s, int64_t first, int64_t count, float *scores) {
@@ -433,11 +431,11 @@ void score(const AttentionHead &head, const Scratch &s, int64_t first, int64_t c
     for (int64_t row = 0; row < count; ++row) {
         float *line = scores + row * s.keys;
         if (head.blocks) {
-            const int64_t start = blockStart(head, first + row), length = blockLength(head, start);
-            const float *block = head.blocks + (first + row) * head.blockWidth;
-            for (int64_t j = 0; j < length; j += lanes) {
-                float *at = line + start + j;
-                store(at, load(at, length - j) + load(block + j, length - j), length - j);
+            const int64_t start = blockStart(head, first + row);
+            const float *block = head.blocks + (first + row) * head.blockStride;
+            for (int64_t j = 0; j < head.blockWidth && start + j < s.keys; j += lanes) {
+                const int64_t n = columnsLeft(s, start, j);
+                store(line + start + j, load(line + start + j, n) + *(const F *)(block + j), n);
             }
         }
         for (int64_t j = 0; j < s.keys; j += lanes) *(F *)(line + j) += *(const F *)(s.penalty + j);
@@ -540,11 +538,10 @@ void attentionBackward(const AttentionHeadBackward &back, float *memory) {
             *(F *)(gradients + j) = *(const F *)(weights + j) * (*(const F *)(gradients + j) - mean);
         }
         if (back.dblocks) {
-            const int64_t start = blockStart(head, row), length = blockLength(head, start);
-            float *block = back.dblocks + row * head.blockWidth;
-            const float *from = gradients + start;
-            for (int64_t j = 0; j < length; j += lanes) {
-                store(block + j, load(block + j, length - j) + load(from + j, length - j), length - j);
+            const int64_t start = blockStart(head, row);
+            float *block = back.dblocks + row * head.blockStride;
+            for (int64_t j = 0; j < head.blockWidth && start + j < s.keys; j += lanes) {
+                *(F *)(block + j) += load(gradients + start + j, columnsLeft(s, start, j));
             }
         }
     }
