@@ -32,6 +32,7 @@ struct Bench: ParsableCommand {
         if let threads = devices.threads { setThreadCount(threads) }
         var configuration = try RunConfiguration(location, model, data, training, sampling)
         configuration.training.evaluationBatchSize = bench.evalBatchSize
+        configuration.training.evaluationPrecision = bench.evalPrecision
         configuration.training.readsEveryPosition = bench.everyPosition
         let renderer = Renderer()
         let report = try Benchmark(configuration, settings: bench.settings) { event in
@@ -73,6 +74,9 @@ struct BenchOptions: ParsableArguments {
         name: .customLong("per_device_eval_batch_size"), parsing: .unconditional,
         help: "Examples of a batch in evaluation.")
     var evalBatchSize = 8
+
+    @Option(name: .customLong("eval_precision"), help: "How exactly evaluation computes: exact, or int8.")
+    var evalPrecision = Precision.exact
 
     @Option(
         name: .customLong("task_count"), parsing: .unconditional,

@@ -20,6 +20,11 @@ struct EvaluationOptions: SettingsGroup {
         help: "Examples of a batch in evaluation and prediction; short ones are computed more at a time.")
     var evalBatchSize = 8
 
+    @Option(
+        name: .customLong("eval_precision"),
+        help: "How exactly evaluation and prediction compute: exact, or int8, more than twice as fast.")
+    var precision = Precision.exact
+
     @Flag(name: .customLong("evaluate_during_training"), help: "Evaluate every --logging_steps updates.")
     var evaluateDuringTraining = false
 
@@ -43,6 +48,7 @@ struct EvaluationOptions: SettingsGroup {
             Setting("do_eval", doEval), Setting("do_predict", doPredict),
             Setting("predict_probabilities", predictProbabilities),
             Setting("per_device_eval_batch_size", evalBatchSize),
+            Setting("eval_precision", precision.rawValue),
             Setting("evaluate_during_training", evaluateDuringTraining),
             Setting("metric_for_best_model", metricForBestModel),
             Setting("load_best_model_at_end", loadBestModelAtEnd),
@@ -69,6 +75,7 @@ struct EvaluationOptions: SettingsGroup {
         configuration.predicts = doPredict
         configuration.predictsProbabilities = predictProbabilities
         configuration.training.evaluationBatchSize = evalBatchSize
+        configuration.training.evaluationPrecision = precision
         configuration.training.evaluationSteps = evaluateDuringTraining ? loggingSteps : nil
         configuration.training.metricForBestModel = metricForBestModel
         configuration.training.loadsBestModelAtEnd = loadBestModelAtEnd

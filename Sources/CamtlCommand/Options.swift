@@ -5,7 +5,7 @@ import Training
 
 extension EncoderType: ExpressibleByArgument {}
 extension UncertaintyScore: ExpressibleByArgument {}
-extension ScoringPrecision: ExpressibleByArgument {}
+extension Precision: ExpressibleByArgument {}
 
 struct ModelOptions: SettingsGroup {
     @Option(
@@ -169,7 +169,7 @@ struct SamplingOptions: SettingsGroup {
     @Option(
         name: .customLong("uncertainty_scoring"),
         help: "How exactly candidates are scored: exact, or int8, more than twice as fast and with nearly the same picks.")
-    var precision = ScoringPrecision.exact
+    var precision = Precision.exact
 
     @Flag(
         name: .customLong("group_by_length"),

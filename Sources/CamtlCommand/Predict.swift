@@ -31,6 +31,11 @@ struct Predict: ParsableCommand {
     @Option(name: .customLong("per_device_eval_batch_size"), parsing: .unconditional, help: "Rows of a batch; short ones are computed more at a time.")
     var batchSize = 8
 
+    @Option(
+        name: .customLong("eval_precision"),
+        help: "How exactly to compute: exact, or int8, more than twice as fast and for nearly the same predictions.")
+    var precision = Precision.exact
+
     func run() throws {
         guard (1...Problems.highestCount).contains(batchSize) else {
             throw CommandError(
@@ -40,7 +45,7 @@ struct Predict: ParsableCommand {
         request.mustBeTrained = true
         request.tasks = tasks.isEmpty ? nil : try tasks.map { try GLUE.task(named: $0).head }
         let trained = try TrainedModel(folder: ModelLocation(named: modelNameOrPath).folder(), request)
-        try Predictor(trained, batchSize: batchSize)
+        try Predictor(trained, batchSize: batchSize, precision: precision)
             .predict(URL(fileURLWithPath: input), to: URL(fileURLWithPath: output))
     }
 }

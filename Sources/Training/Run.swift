@@ -290,7 +290,8 @@ public struct Run {
     private func evaluate(_ trained: TrainedModel, _ tasks: [TaskData], earlier: [EvaluationReport]) throws {
         try report(.evaluating)
         let evaluation = try Evaluator(
-            model: trained.model, batchSize: configuration.training.evaluationBatchSize
+            model: trained.model, batchSize: configuration.training.evaluationBatchSize,
+            precision: configuration.training.evaluationPrecision
         ).evaluate(tasks).highest(over: earlier)
         if let output = configuration.outputDirectory { try makeOutput(output) }
         try report(.evaluated(evaluation))

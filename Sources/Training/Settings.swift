@@ -39,6 +39,7 @@ public struct TrainingSettings: Sendable, Equatable {
     /// Sequences over which evaluation averages losses first, and that it and the scoring of candidates at least compute at
     /// a time.
     public var evaluationBatchSize = 8
+    public var evaluationPrecision = Precision.exact
     /// Whether the encoder's output is computed for every token, as the original does, and not for the first tokens
     /// alone, which is all that the decoders read. For measuring what that costs: the numbers are the same.
     public var readsEveryPosition = false

@@ -200,7 +200,9 @@ public final class Trainer {
     }
 
     private func evaluate() throws {
-        let evaluation = try Evaluator(model: model, batchSize: settings.evaluationBatchSize).evaluate(tasks)
+        let evaluation = try Evaluator(
+            model: model, batchSize: settings.evaluationBatchSize, precision: settings.evaluationPrecision
+        ).evaluate(tasks)
         scorer.modelWasEvaluated()
         evaluatedStep = progress.step
         best.record(evaluation, step: progress.step, figure: figure)

@@ -142,6 +142,31 @@ final class PackedTests: XCTestCase {
         }
     }
 
+    /// What is no number, or infinite, is not turned into a number on the way.
+    func testWhatIsNoNumberStaysNone() throws {
+        for value in [Float.nan, .infinity, -.infinity] {
+            let batch = Batch(lengths: [20, 4], slots: [0, 1])
+            var elements = [Float](repeating: 1, count: batch.tokens * 16)
+            elements[3 * 16 + 5] = value
+            let x = try Tensor(elements, shape: [batch.tokens, 16])
+            let zeros = try Tensor.zeros([16])
+            let layout = try batch.layout()
+            let attended: [Float] = try packedAttention(
+                query: Projection(product: x, bias: zeros), key: Projection(product: x, bias: zeros),
+                value: Projection(product: x, bias: zeros), blocks: nil, heads: 1, dropout: 0, layout: layout,
+                rows: .tokens
+            ).elements()
+            XCTAssertFalse(attended[3 * 16 + 5].isFinite, "\(value)")
+            XCTAssertTrue(attended[(20 * 16)...].allSatisfy(\.isFinite), "\(value) is another sequence's")
+            let norm: [Float] = try residualNorm(
+                x, gain: Tensor.full([1, 16], 1), shift: zeros, epsilon: 1e-12, layout: layout
+            ).elements()
+            XCTAssertTrue(norm[48..<64].allSatisfy { !$0.isFinite }, "\(value)")
+            let active: [Float] = try gelu(x, bias: zeros).elements()
+            XCTAssertTrue(value == -.infinity || !active[3 * 16 + 5].isFinite, "\(value)")
+        }
+    }
+
     // MARK: - Dropout within the loops
 
     /// The residual norm of ones, whose output shows the mask.

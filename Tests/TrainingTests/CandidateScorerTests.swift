@@ -116,7 +116,7 @@ final class CandidateScorerTests: ToyTestCase {
         var picks: [[ExampleReference]] = []
         var places: [RandomStreamPlace] = []
         var compared: [[Int]] = []
-        for precision in ScoringPrecision.allCases {
+        for precision in Precision.allCases {
             settings.sampling = .uncertainty(share: 1, score: .original, precision: precision)
             let scorer = CandidateScorer(model: trained.model, settings: settings)
             scorer.comparesPicks = { compared.append([$0, $1]) }

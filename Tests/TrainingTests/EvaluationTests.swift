@@ -88,6 +88,17 @@ final class EvaluationTests: ToyTestCase {
         }
     }
 
+    func testInexactFiguresAreNearlyTheSame() throws {
+        let (model, data) = try prepare()
+        let exact = try Evaluator(model: model, batchSize: 8).evaluate(data)
+        let inexact = try Evaluator(model: model, batchSize: 8, precision: .int8).evaluate(data)
+        XCTAssertNotEqual(inexact.results.map(\.loss), exact.results.map(\.loss))
+        for (result, other) in zip(exact.results, inexact.results) {
+            XCTAssertEqual(other.count, result.count)
+            XCTAssertEqual(other.loss, result.loss, accuracy: 0.05 * max(1, result.loss), result.name)
+        }
+    }
+
     /// A last batch of one weighs as much as those of four, as in the original.
     func testLossIsTheMeanOfTheBatchesMeans() throws {
         let (model, data) = try prepare()

@@ -202,7 +202,7 @@ void adam(const AdamRun &run, int64_t count) {
 
 #pragma STDC FP_CONTRACT ON
 
-/// e^x to about 2 units in the last place; 0 below -87. Cody and Waite's reduction and the polynomial of Cephes' expf.
+/// e^x to about 2 units in the last place; 0 below -87, infinite above 88, x where it is no number. Cody and Waite's reduction and the polynomial of Cephes' expf.
 CTORCH_INLINE F exponential(const F &value) {
     const F lowest = splat(-87.0f);
     const I isLow = value < lowest;
@@ -219,8 +219,9 @@ CTORCH_INLINE F exponential(const F &value) {
     p = p * r + 1.6666665459e-1f;
     p = p * r + 5.0000001201e-1f;
     const F e = p * (r * r) + r + 1.0f;
-    const I exponent = (I)rounded << 23;
-    return select(isLow, splat(0), (F)((I)e + exponent));
+    const F power = (F)((I)e + ((I)rounded << 23));
+    const F result = select(isLow, splat(0), select(value > splat(88), splat(INFINITY), power));
+    return select(value == value, result, value);
 }
 
 /// Φ(z) and e^(-z²/2). Abramowitz and Stegun, 7.1.26, as in libtorch's own vectors: within 1.5e-7.

@@ -37,7 +37,9 @@ extension Benchmark {
 
     /// Rows of all dev sets, spread evenly over each, as evaluation takes them to their logits.
     func measureEvaluation(_ model: CAMTLModel, _ tasks: [TaskData]) throws -> BenchmarkReport.Evaluation {
-        let evaluator = Evaluator(model: model, batchSize: configuration.training.evaluationBatchSize)
+        let evaluator = Evaluator(
+            model: model, batchSize: configuration.training.evaluationBatchSize,
+            precision: configuration.training.evaluationPrecision)
         let sets = tasks.flatMap { task in task.dev.map { (task: task, features: $0.features) } }
         let total = sets.map(\.features.count).reduce(0, +)
         let picks = sets.map { set in

@@ -73,13 +73,16 @@ public struct Evaluator {
     /// Tokens up to which more sequences are computed at a time.
     private let pieceTokens: Int
 
-    public init(model: CAMTLModel, batchSize: Int) {
-        self.init(model: model, batchSize: batchSize, pieceTokens: PackedBatch.pieceTokens)
+    private let precision: Precision
+
+    public init(model: CAMTLModel, batchSize: Int, precision: Precision = .exact) {
+        self.init(model: model, batchSize: batchSize, precision: precision, pieceTokens: PackedBatch.pieceTokens)
     }
 
-    init(model: CAMTLModel, batchSize: Int, pieceTokens: Int) {
+    init(model: CAMTLModel, batchSize: Int, precision: Precision = .exact, pieceTokens: Int) {
         self.model = model
         self.batchSize = batchSize
+        self.precision = precision
         self.pieceTokens = pieceTokens
     }
 
@@ -94,10 +97,13 @@ public struct Evaluator {
     ) throws -> [Float] {
         let width = model.configuration.tasks[task].numberOfLabels
         var result = [Float](repeating: 0, count: lengths.count * width)
+        let quantized = try precision.layers(of: model)
         for positions in piecesByLength(lengths, atLeast: batchSize, tokens: pieceTokens) {
             var batch = PackedBatch()
             for position in positions { append(position, &batch) }
-            let logits = try withoutGradients { try model(batch).tasks[0].logits.elements(Float.self) }
+            let logits = try withoutGradients {
+                try model(batch, quantized: quantized).tasks[0].logits.elements(Float.self)
+            }
             for (row, position) in positions.enumerated() {
                 for column in 0..<width { result[position * width + column] = logits[row * width + column] }
             }

@@ -67,13 +67,16 @@ public enum PredictionError: Error, CustomStringConvertible, Sendable {
 public struct Predictor {
     private let trained: TrainedModel
     private let batchSize: Int
+    private let precision: Precision
 
     /// - Parameters:
     ///   - trained: the model.
     ///   - batchSize: sequences of a batch.
-    public init(_ trained: TrainedModel, batchSize: Int = 8) {
+    ///   - precision: how exactly it computes.
+    public init(_ trained: TrainedModel, batchSize: Int = 8, precision: Precision = .exact) {
         self.trained = trained
         self.batchSize = batchSize
+        self.precision = precision
     }
 
     /// Predicts a file of JSON lines into another, in its order; the output is there whole or not at all.
@@ -195,7 +198,7 @@ public struct Predictor {
 
     private func predict(_ rows: [Row]) throws -> [Prediction] {
         var result: [Prediction?] = Array(repeating: nil, count: rows.count)
-        let evaluator = Evaluator(model: trained.model, batchSize: batchSize)
+        let evaluator = Evaluator(model: trained.model, batchSize: batchSize, precision: precision)
         for task in Set(rows.map(\.task)).sorted() {
             let positions = rows.indices.filter { rows[$0].task == task }
             let lengths = positions.map { rows[$0].encoding.inputIDs.count }

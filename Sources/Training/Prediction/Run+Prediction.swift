@@ -38,7 +38,8 @@ extension Run {
         // Training may have come to none of the tasks whose test sets are there.
         if predicted.allSatisfy(\.test.isEmpty) { throw nothingToPredict(absences) }
         let predictions = try Evaluator(
-            model: trained.model, batchSize: configuration.training.evaluationBatchSize
+            model: trained.model, batchSize: configuration.training.evaluationBatchSize,
+            precision: configuration.training.evaluationPrecision
         ).predict(predicted)
         let submission = Submission(predictions, absences: absences)
         try makeFolder(output)

@@ -70,10 +70,10 @@ final class CandidateScorer {
 
     /// The pool as the model sees it.
     private func candidates(
-        _ pool: CandidatePool, dropout: DropoutRates, precision: ScoringPrecision
+        _ pool: CandidatePool, dropout: DropoutRates, precision: Precision
     ) throws -> [Candidate] {
         var result = pool.examples.map { Candidate(task: $0.task, entropy: 0, labelCount: 1) }
-        let quantized = precision == .int8 ? try model.quantizedLayers() : nil
+        let quantized = try precision.layers(of: model)
         for piece in pool.pieces {
             for output in try withoutGradients({
                 try model(piece.tokens, dropout: dropout, quantized: quantized).tasks

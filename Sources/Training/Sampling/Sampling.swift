@@ -10,15 +10,7 @@ public enum Sampling: Sendable, Equatable {
     /// model is least sure of. An epoch has `share` (0…1) × the number of tasks × the largest task's batches as
     /// steps. The original scores the candidates under dropout, as it trains; without it the scores are the model's own.
     case uncertainty(
-        share: Double, score: UncertaintyScore, usesDropout: Bool = true, precision: ScoringPrecision = .exact)
-}
-
-/// How exactly the candidates of uncertainty sampling are scored.
-public enum ScoringPrecision: String, Sendable, CaseIterable {
-    /// By the model as it is.
-    case exact
-    /// With the encoder's wide layers in 8-bit integers: in less than half the time, and for nearly the same picks.
-    case int8
+        share: Double, score: UncertaintyScore, usesDropout: Bool = true, precision: Precision = .exact)
 }
 
 extension Sampling {
