@@ -413,7 +413,7 @@ void packOperands(const AttentionHead &head, const Scratch &s) {
     pack(head.value, head.keys, s.keys, head, head.valueBias, 1, s.value);
     transpose(s.key, s.keys, s.width, s.keyTransposed);
     for (int64_t j = 0; j < s.keys; ++j) {
-        s.penalty[j] = j >= head.keys ? -3.0e38f : head.keyPenalty ? head.keyPenalty[j] : 0;
+        s.penalty[j] = j >= head.keys ? -INFINITY : head.keyPenalty ? head.keyPenalty[j] : 0;
     }
 }
 
