@@ -41,6 +41,8 @@ AdamRun constants(const CTAdamSlot &slot, const CTAdamSettings &settings) {
     run.beta1 = static_cast<float>(settings.beta1);
     run.beta2 = static_cast<float>(settings.beta2);
     run.epsilon = static_cast<float>(settings.epsilon);
+    run.rest1 = static_cast<float>(1 - settings.beta1);
+    run.rest2 = static_cast<float>(1 - settings.beta2);
     run.rate = static_cast<float>(
         settings.rate * std::sqrt(1 - std::pow(settings.beta2, step)) / (1 - std::pow(settings.beta1, step)));
     run.decay = static_cast<float>(1 - settings.rate * slot.weight_decay);

@@ -140,7 +140,7 @@ private struct Trajectory {
         }
 
         // Losses and parameters are of the order of 1; norms go up to dozens, and are compared in relation to that.
-        let tolerance = dtype == .float64 ? 1e-9 : 2e-5
+        let tolerance = dtype == .float64 ? 1e-9 : 1e-5
         assertClose(losses, variant.losses, within: tolerance, "\(label): losses")
         assertRelativelyClose(
             steps.map(\.gradientNorm), variant.gradNorm, within: tolerance, "\(label): gradient norms")

@@ -52,17 +52,15 @@ final class WrongFlagsTests: CommandTestCase {
 
     func testLossThatIsNotFiniteEndsTheRunWithoutATrace() throws {
         try assertRefuses(
-            arguments(
-                "--do_train", "--learning_rate", "1e8", "--weight_decay", "1e8", "--warmup_proportion", "0",
-                "--max_steps", "20"),
+            arguments("--do_train", "--learning_rate", "1e8", "--warmup_proportion", "0", "--max_steps", "20"),
             "the loss of step", "nan", "rte", "try a lower --learning_rate or a longer warm-up")
     }
 
     func testLossThatIsNotFiniteLeavesEarlierCheckpoints() throws {
         let outcome = try outcome(
             of: arguments(
-                "--do_train", "--learning_rate", "1e8", "--weight_decay", "1e8", "--warmup_proportion", "0",
-                "--max_steps", "20", "--save_steps", "1"))
+                "--do_train", "--learning_rate", "1e8", "--warmup_proportion", "0", "--max_steps", "20",
+                "--save_steps", "1"))
         XCTAssertEqual(outcome.status, 1)
         let left = try names(in: output)
         XCTAssertEqual(left.prefix(2), [".camtl-run", "checkpoint-1"])

@@ -97,6 +97,8 @@ struct AdamRun {
     float *parameter, *firstMoment, *secondMoment;
     const float *gradient;
     float gradientScale, beta1, beta2, epsilon;
+    /// 1 - beta1 and 1 - beta2, which lose digits when computed in 32 bits.
+    float rest1, rest2;
     /// With the corrections of both moments.
     float rate;
     /// What the parameter is multiplied by after its step.

@@ -47,7 +47,9 @@ void norm(const NormRows &rows, int64_t begin, int64_t end) {
             squares += d * d;
         }
         const float variance = sum(squares) * reciprocalWidth;
-        const float reciprocal = 1.0f / std::sqrt(variance + static_cast<float>(rows.epsilon));
+        // An overflow must not end as rows of zeros: the loss has to show it.
+        const float reciprocal =
+            variance < INFINITY ? 1.0f / std::sqrt(variance + static_cast<float>(rows.epsilon)) : NAN;
         if (rows.keepsNormalized) rows.reciprocalDeviation[row] = reciprocal;
         float *y = rows.y + row * width;
         for (int64_t i = 0; i < width; i += lanes) {
@@ -93,12 +95,11 @@ void normBackward(const NormRowsBackward &rows, int64_t begin, int64_t end) {
 // MARK: Optimisation
 
 void adam(const AdamRun &run, int64_t count) {
-    const float rest1 = 1 - run.beta1, rest2 = 1 - run.beta2;
     for (int64_t i = 0; i < count; i += lanes) {
         const int64_t n = count - i;
         const F g = load(run.gradient + i, n) * run.gradientScale;
-        const F m = load(run.firstMoment + i, n) * run.beta1 + g * rest1;
-        const F v = load(run.secondMoment + i, n) * run.beta2 + g * g * rest2;
+        const F m = load(run.firstMoment + i, n) * run.beta1 + g * run.rest1;
+        const F v = load(run.secondMoment + i, n) * run.beta2 + g * g * run.rest2;
         store(run.firstMoment + i, m, n);
         store(run.secondMoment + i, v, n);
         const F p = load(run.parameter + i, n) - m * run.rate / (__builtin_elementwise_sqrt(v) + run.epsilon);
