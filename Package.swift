@@ -52,7 +52,8 @@ let package = Package(
     ],
     targets: [
         .target(
-            name: "CTorch", dependencies: ["CLibtorch"], cxxSettings: headers,
+            name: "CTorch", dependencies: ["CLibtorch"],
+            cxxSettings: headers + [.headerSearchPath("Declarations")],
             linkerSettings: libraries + [.linkedLibrary("torch_cpu"), .linkedLibrary("c10")]),
         .systemLibrary(name: "CLibtorch", pkgConfig: usesPkgConfig ? "camtl-libtorch" : nil),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),

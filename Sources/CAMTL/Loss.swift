@@ -15,7 +15,11 @@ extension ModelOutput {
     /// - Parameters:
     ///   - labels: of each sequence in the batch: the class' number, or the value to predict.
     ///   - configuration: the model's.
-    public func loss(labels: [Double], configuration: ModelConfiguration) throws -> BatchLoss {
+    ///   - wholeBatch: where this is a part of a batch, how many sequences of each task the whole has: the totals of the
+    ///     parts add up to the whole's.
+    public func loss(
+        labels: [Double], configuration: ModelConfiguration, wholeBatch: [Int: Int]? = nil
+    ) throws -> BatchLoss {
         let losses = try tasks.map { output in
             let labels = output.samples.map { labels[$0] }
             switch configuration.tasks[output.task].output {
@@ -28,8 +32,11 @@ extension ModelOutput {
                 return (task: output.task, loss: try meanSquaredError(values, targets))
             }
         }
-        var sum = losses[0].loss
-        for (_, loss) in losses.dropFirst() { sum = try sum + loss }
-        return BatchLoss(total: try sum * (1 / Double(losses.count)), tasks: losses)
+        let parts = try zip(losses, tasks).map { part, output in
+            guard let whole = wholeBatch?[part.task] else { return part.loss }
+            return try part.loss * (Double(output.samples.count) / Double(whole))
+        }
+        let sum = try parts.dropFirst().reduce(parts[0]) { try $0 + $1 }
+        return BatchLoss(total: try sum * (1 / Double(wholeBatch?.count ?? losses.count)), tasks: losses)
     }
 }

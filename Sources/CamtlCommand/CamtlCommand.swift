@@ -47,23 +47,39 @@ struct CamtlCommand: ParsableCommand {
 
     mutating func run() throws {
         let warnings = deprecated.warnings + originalWarnings
-        let configuration = try resolvedConfiguration()
-        for warning in warnings { FileHandle.standardError.write(Data("Warning: \(warning)\n".utf8)) }
-        if let threads = devices.threads { setThreadCount(threads) }
-        let renderer = Renderer()
-        let reporter = try RunReporter(configuration)
+        var configuration = try resolvedConfiguration()
+        let launching = try Launching(
+            localRank: devices.localRank, timeout: devices.ddpTimeout, threads: devices.threads)
+        configuration.training.batchSize *= launching.team?.size ?? 1
+        // The launcher starts anew what has died.
+        if configuration.trains, launching.restarts > 0 { configuration.resumes = configuration.resumes ?? .newest }
+        try launching.run { team in
+            let isFirst = team?.isFirst ?? true
+            if isFirst { CamtlCommand.say(warnings.map { "Warning: \($0)" }) }
+            try CamtlCommand.run(configuration, team, reports: isFirst)
+        }
+    }
+
+    /// - Parameter reports: whether this process says and writes what happens.
+    private static func run(_ configuration: RunConfiguration, _ team: Team?, reports: Bool) throws {
+        let renderer = reports ? Renderer() : nil
+        let reporter = reports ? try RunReporter(configuration) : nil
         let signals = StopSignals()
         do {
-            try Run(configuration, shouldStop: { signals.isStopRequested }) { event in
-                try reporter.report(event)
-                renderer.render(event)
+            try Run(configuration, team: team, shouldStop: { signals.isStopRequested }) { event in
+                try reporter?.report(event)
+                renderer?.render(event)
                 try signals.note(event)
             }.execute()
         } catch let stop as TrainingError {
             guard case .stopped = stop else { throw stop }
-            FileHandle.standardError.write(Data("camtl: \(stop)\n".utf8))
+            if reports { say(["camtl: \(stop)"]) }
             throw signals.exitCode
         }
+    }
+
+    private static func say(_ lines: [String]) {
+        FileHandle.standardError.write(Data(lines.map { $0 + "\n" }.joined().utf8))
     }
 
     private var originalWarnings: [String] {

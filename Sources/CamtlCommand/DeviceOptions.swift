@@ -3,7 +3,7 @@ import ArgumentParser
 struct DeviceOptions: SettingsGroup {
     @Option(
         name: .customLong("threads"), parsing: .unconditional,
-        help: "Threads to compute with. (default: one a core)")
+        help: "Threads to compute with. (default: one a core, shared among the processes on a machine)")
     var threads: Int?
 
     @Flag(name: .customLong("no_cuda"), help: "Compute on the CPU, as this build always does.")
@@ -24,8 +24,13 @@ struct DeviceOptions: SettingsGroup {
 
     @Option(
         name: .customLong("local_rank"), parsing: .unconditional,
-        help: "This process's number among several, or -1 for one process, all that there is here.")
+        help: "This process's number on its machine, as torch.distributed.launch gives it, or -1; RANK says what counts.")
     var localRank = -1
+
+    @Option(
+        name: .customLong("ddp_timeout"), parsing: .unconditional,
+        help: "Seconds that a process waits for the others before it gives up.")
+    var ddpTimeout = Launching.timeout
 
     @Option(
         name: .customLong("tpu_num_cores"), parsing: .unconditional,
@@ -41,6 +46,7 @@ struct DeviceOptions: SettingsGroup {
         [
             Setting("threads", threads), Setting("no_cuda", noCUDA), Setting("fp16", fp16), Setting("bf16", bf16),
             Setting("fp16_opt_level", fp16OptLevel), Setting("local_rank", localRank),
+            Setting("ddp_timeout", ddpTimeout),
             Setting("tpu_num_cores", tpuNumCores), Setting("tpu_metrics_debug", tpuMetricsDebug),
         ]
     }
@@ -62,8 +68,9 @@ struct DeviceOptions: SettingsGroup {
                 }
             problems.add("--fp16_opt_level: \(reason); only O1 is supported")
         }
-        if localRank != -1 {
-            problems.add("--local_rank is \(localRank); training runs in one process, so leave it at -1")
+        if localRank < -1 { problems.add("--local_rank is \(localRank); it has to be -1 or more") }
+        if !(1...Double(Problems.highestCount)).contains(ddpTimeout) {
+            problems.add("--ddp_timeout is \(ddpTimeout); it has to be at least 1 second")
         }
         for (name, isGiven) in [("tpu_num_cores", tpuNumCores != nil), ("tpu_metrics_debug", tpuMetricsDebug)]
         where isGiven {

@@ -45,7 +45,9 @@ struct Predict: ParsableCommand {
         request.mustBeTrained = true
         request.tasks = tasks.isEmpty ? nil : try tasks.map { try GLUE.task(named: $0).head }
         let trained = try TrainedModel(folder: ModelLocation(named: modelNameOrPath).folder(), request)
-        try Predictor(trained, batchSize: batchSize, precision: precision)
-            .predict(URL(fileURLWithPath: input), to: URL(fileURLWithPath: output))
+        try Launching().run { team in
+            _ = try Predictor(trained, batchSize: batchSize, precision: precision, team: team)
+                .predict(URL(fileURLWithPath: input), to: URL(fileURLWithPath: output))
+        }
     }
 }

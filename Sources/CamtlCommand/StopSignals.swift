@@ -27,8 +27,11 @@ final class StopSignals: Sendable {
     /// Whether training is to stop.
     var isStopRequested: Bool { received.load(ordering: .relaxed) != 0 }
 
-    /// What a shell expects of a process that a signal ended.
-    var exitCode: ExitCode { ExitCode(128 + received.load(ordering: .relaxed)) }
+    /// What a shell expects of a process that a signal ended; SIGTERM, where it was another process's.
+    var exitCode: ExitCode {
+        let signal = received.load(ordering: .relaxed)
+        return ExitCode(128 + (signal == 0 ? SIGTERM : signal))
+    }
 
     /// Keeps count of whether the run is training.
     func note(_ event: RunEvent) throws {

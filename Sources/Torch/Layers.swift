@@ -30,7 +30,6 @@ public final class Linear: Module {
 public final class Embedding: Module {
     @Parameter("weight") public var weight: Tensor
     private let paddingIndex: Int?
-    private let sparseGradient: Bool
 
     /// - Parameters:
     ///   - rows: how many there are.
@@ -40,15 +39,15 @@ public final class Embedding: Module {
     ///   - sparseGradient: whether the gradient has only the rows that were read.
     public init(_ rows: Int, _ width: Int, std: Double, paddingIndex: Int? = nil, sparseGradient: Bool = false) {
         self.paddingIndex = paddingIndex
-        self.sparseGradient = sparseGradient
         super.init()
-        _weight.declare([rows, width], .normal(std: std))
+        _weight.declare([rows, width], .normal(std: std), hasSparseGradient: sparseGradient)
     }
 
     /// Indices (Int64) of any shape -> [..., width].
     public func callAsFunction(_ indices: Tensor) throws -> Tensor {
         observed(
-            try embedding(indices, table: weight, paddingIndex: paddingIndex, sparseGradient: sparseGradient))
+            try embedding(
+                indices, table: weight, paddingIndex: paddingIndex, sparseGradient: _weight.hasSparseGradient))
     }
 }
 

@@ -16,6 +16,8 @@ public final class Parameter {
     public let name: String
     public private(set) var shape: [Int] = []
     public private(set) var initializer = Initializer.zeros
+    /// Whether its gradient has only the rows that were read.
+    public private(set) var hasSparseGradient = false
     private var value: Tensor?
 
     public init(_ name: String) { self.name = name }
@@ -25,9 +27,10 @@ public final class Parameter {
         return value
     }
 
-    public func declare(_ shape: [Int], _ initializer: Initializer) {
+    public func declare(_ shape: [Int], _ initializer: Initializer, hasSparseGradient: Bool = false) {
         self.shape = shape
         self.initializer = initializer
+        self.hasSparseGradient = hasSparseGradient
     }
 
     /// Gives the parameter its memory: a leaf that requires a gradient.

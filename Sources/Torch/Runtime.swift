@@ -16,6 +16,11 @@ public struct RandomStreamPlace: Sendable, Equatable, Codable {
     public var key: UInt64
     public var counter: UInt64
 
+    public init(key: UInt64, counter: UInt64) {
+        self.key = key
+        self.counter = counter
+    }
+
     /// Where the stream is now.
     public static var current: RandomStreamPlace {
         var place = RandomStreamPlace(key: 0, counter: 0)

@@ -113,18 +113,21 @@ public enum RunError: Error, CustomStringConvertible, Sendable {
 /// Runs a configuration.
 public struct Run {
     let configuration: RunConfiguration
+    let team: Team?
     private let shouldStop: () -> Bool
     let report: (RunEvent) throws -> Void
 
     /// - Parameters:
     ///   - configuration: what is to be done.
+    ///   - team: the processes that do it together, each with the same configuration; nil for one alone.
     ///   - shouldStop: asked after each update whether training is to stop there, with a checkpoint.
     ///   - report: told of each event; what it throws ends the run.
     public init(
-        _ configuration: RunConfiguration, shouldStop: @escaping () -> Bool = { false },
+        _ configuration: RunConfiguration, team: Team? = nil, shouldStop: @escaping () -> Bool = { false },
         report: @escaping (RunEvent) throws -> Void
     ) {
         self.configuration = configuration
+        self.team = team
         self.shouldStop = shouldStop
         self.report = report
     }
@@ -135,11 +138,13 @@ public struct Run {
         guard configuration.trains || configuration.evaluates || configuration.predicts else {
             throw RunError.nothingToDo
         }
-        if let output = configuration.outputDirectory { try checkOutput(output) }
+        if writes, let output = configuration.outputDirectory { try checkOutput(output) }
         let checkpoint = try checkpointToResume()
         let trained = try loadModel(from: checkpoint ?? configuration.modelFolder)
-        let tasks = try loadData(trained)
-        try checkPrediction(trained, tasks)
+        // What rank 0 has encoded, the others find in the cache, if they see it.
+        let tasks = try team?.firstThenOthers { try loadData(trained) } ?? loadData(trained)
+        if writes { try checkPrediction(trained, tasks) }
+        try team?.checkAgreement(identity(trained, tasks))
         var summary: TrainingSummary?
         if configuration.trains, let output = configuration.outputDirectory {
             summary = try train(trained, tasks, from: checkpoint, output: output)
@@ -153,6 +158,26 @@ public struct Run {
         }
     }
 
+    /// Whether files are this process's to write.
+    var writes: Bool { team?.isFirst ?? true }
+
+    /// All that decides what the run computes, the weights it begins with included.
+    private func identity(_ trained: TrainedModel, _ tasks: [TaskData]) throws -> [String: String] {
+        var identity = configuration.training.identity(trained.model, tasks)
+        for task in tasks {
+            for (name, features) in task.dev + task.test {
+                identity["data of \(name) to evaluate and predict"] = String(features.identity.prefix(16))
+            }
+        }
+        let sums = try withoutGradients {
+            try trained.model.namedParameters().map { try $0.parameter.wrappedValue.sum().item() }
+        }
+        identity["the sum of the model's weights"] = "\(sums.reduce(0, +))"
+        identity["per_device_eval_batch_size"] = "\(configuration.training.evaluationBatchSize)"
+        identity["eval_precision"] = configuration.training.evaluationPrecision.rawValue
+        return identity
+    }
+
     /// The checkpoint that training goes on from: the one that is named, or the newest whole one of the last run in the
     /// output folder.
     private func checkpointToResume() throws -> URL? {
@@ -162,6 +187,13 @@ public struct Run {
             _ = try ResumeState.read(from: folder)
             return folder
         }
+        guard let team else { return try newestCheckpoint(in: output) }
+        // The others may look a moment later, when there is one more.
+        let path = try team.told("checkpoint") { try newestCheckpoint(in: output)?.path ?? "" }
+        return path.isEmpty ? nil : URL(fileURLWithPath: path)
+    }
+
+    private func newestCheckpoint(in output: URL) throws -> URL? {
         var reasons: [String] = []
         let newest = try Checkpoints(outputDirectory: output).newest { folder, reason in
             try report(.passedOver(folder, reason: reason))
@@ -254,10 +286,11 @@ public struct Run {
     private func train(
         _ trained: TrainedModel, _ tasks: [TaskData], from checkpoint: URL?, output: URL
     ) throws -> TrainingSummary {
-        let trainer = try Trainer(trained, tasks: tasks, settings: configuration.training, shouldStop: shouldStop) {
-            try report(.training($0))
-        }
+        let trainer = try Trainer(
+            trained, tasks: tasks, settings: configuration.training, team: team, shouldStop: shouldStop
+        ) { try report(.training($0)) }
         if let checkpoint { try trainer.resume(from: checkpoint) }
+        guard writes else { return try trainer.run(outputDirectory: output) }
         let isNew = !FileManager.default.fileExists(atPath: output.path)
         try makeOutput(output)
         guard let lock = try FolderLock(output) else { throw RunError.outputInUse(path: output.path) }
@@ -291,9 +324,9 @@ public struct Run {
         try report(.evaluating)
         let evaluation = try Evaluator(
             model: trained.model, batchSize: configuration.training.evaluationBatchSize,
-            precision: configuration.training.evaluationPrecision
+            precision: configuration.training.evaluationPrecision, team: team
         ).evaluate(tasks).highest(over: earlier)
-        if let output = configuration.outputDirectory { try makeOutput(output) }
+        if writes, let output = configuration.outputDirectory { try makeOutput(output) }
         try report(.evaluated(evaluation))
     }
 }

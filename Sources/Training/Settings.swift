@@ -6,7 +6,7 @@ public struct TrainingSettings: Sendable, Equatable {
     /// Whether the examples of a batch are of about one length. Not used under uncertainty sampling, where the model
     /// picks them.
     public var groupsByLength = false
-    /// Examples of a batch.
+    /// Examples of a batch; of several processes together, all of theirs.
     public var batchSize = 8
     /// Batches whose gradients make one update.
     public var accumulationSteps = 1

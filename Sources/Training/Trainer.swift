@@ -10,6 +10,7 @@ public final class Trainer {
     private let tasks: [TaskData]
     private let settings: TrainingSettings
     private let dropout: DropoutRates
+    private let team: Team?
     private let shouldStop: () -> Bool
     private let report: (TrainingEvent) throws -> Void
     private let updater: Updater
@@ -42,26 +43,28 @@ public final class Trainer {
     ///   - trained: the model, which is changed.
     ///   - settings: how it is trained.
     ///   - tasks: those to train on, with their training sets.
+    ///   - team: the processes that train it together; nil for one alone.
     ///   - shouldStop: asked after each update whether training is to stop there.
     ///   - report: told of each event; what it throws ends the run.
-    /// - Throws: `TrainingError.noTrainingData`, `RunError.unknownMetric`.
+    /// - Throws: `TrainingError.noTrainingData`, `RunError.unknownMetric`, `TeamError`.
     public init(
-        _ trained: TrainedModel, tasks: [TaskData], settings: TrainingSettings,
+        _ trained: TrainedModel, tasks: [TaskData], settings: TrainingSettings, team: Team? = nil,
         shouldStop: @escaping () -> Bool = { false }, report: @escaping (TrainingEvent) throws -> Void
     ) throws {
         guard tasks.contains(where: { $0.train != nil }) else { throw TrainingError.noTrainingData }
         self.trained = trained
         self.tasks = tasks
         self.settings = settings
+        self.team = team
         self.shouldStop = shouldStop
         self.report = report
         dropout = settings.dropoutRates(trained.model.configuration)
-        batches = BatchSource(tasks, settings: settings)
+        batches = BatchSource(tasks, settings: settings, share: team?.share ?? .whole)
         plan = StepPlan(settings, batchesPerEpoch: batches.batchesPerEpoch)
-        updater = Updater(
+        updater = try Updater(
             trained.model, settings: settings.optimizer, totalSteps: plan.totalSteps,
-            keepsZeroGradients: settings.reproducesOriginal)
-        scorer = CandidateScorer(model: trained.model, settings: settings)
+            keepsZeroGradients: settings.reproducesOriginal, team: team)
+        scorer = CandidateScorer(model: trained.model, settings: settings, team: team)
         arithmetic = trained.model.arithmetic
         usage = ExampleUsage(
             tasks.compactMap { task in task.train.map { (task.id, task.definition.name, $0.count) } })
@@ -99,7 +102,7 @@ public final class Trainer {
     ///   `.stopped`, when a checkpoint is written; what saving and `report` throw.
     public func run(outputDirectory: URL) throws -> TrainingSummary {
         let checkpoints = Checkpoints(outputDirectory: outputDirectory)
-        try checkpoints.begin(run: run)
+        if writes { try checkpoints.begin(run: run) }
         try report(
             .started(
                 TrainingPlan(
@@ -127,11 +130,14 @@ public final class Trainer {
         try finish(checkpoints)
         progress.seconds = clock.seconds
         history.recordEnd(summary(checkpoints))
-        try history.write(summary(checkpoints), to: outputDirectory)
+        if writes { try history.write(summary(checkpoints), to: outputDirectory) }
         return TrainingSummary(
             steps: progress.step, epoch: epoch, examples: progress.examples, seconds: progress.seconds,
             meanLoss: progress.loss / Double(max(progress.step, 1)), usage: usage, highest: highest)
     }
+
+    /// Whether files are this process's to write.
+    private var writes: Bool { team?.isFirst ?? true }
 
     private var isFinished: Bool {
         if let patience = settings.earlyStoppingPatience, best.evaluationsSince >= patience { return true }
@@ -143,6 +149,8 @@ public final class Trainer {
 
     /// Adds the gradient of the next batch.
     private func train(_ batch: Int, _ pending: inout PendingUpdate) throws {
+        let number = progress.epoch * batches.batchesPerEpoch + batch
+        team?.dropoutPlace(batch: number, seed: settings.seed).resume()
         let (examples, input): ([ExampleReference], TrainingBatch)
         switch batches.next() {
         case .batch(let drawn, let batch): (examples, input) = (drawn, batch)
@@ -157,16 +165,13 @@ public final class Trainer {
                 ).forward
         }
         let output = try model(input.tokens, dropout: dropout, sequence: settings.readsEveryPosition)
-        let loss = try output.loss(labels: input.labels, configuration: model.configuration)
-        let value = try loss.total.item()
-        guard value.isFinite else {
-            throw TrainingError.lossNotFinite(
-                step: progress.step + 1, loss: value, tasks: loss.tasks.map { model.configuration.tasks[$0.task].name })
-        }
-        try updater.accumulate(loss.total, share: plan.share(ofBatch: batch))
-        pending.losses.append(value)
-        pending.add(losses: try loss.tasks.map { ($0.task, try $0.loss.item()) })
+        let loss = try output.loss(
+            labels: input.labels, configuration: model.configuration, wholeBatch: team == nil ? nil : input.wholeBatch)
+        try updater.accumulate(
+            loss.total, share: input.isStandIn ? 0 : plan.share(ofBatch: batch), isLast: plan.isDue(afterBatch: batch))
         pending.examples += examples
+        try pending.add(loss, of: input)
+        guard !input.isStandIn else { return }
         pending.tokens += input.tokens.inputIDs.count
         pending.operations +=
             arithmetic.operations(lengths: input.tokens.lengths, taskIDs: input.tokens.taskIDs).total
@@ -174,11 +179,16 @@ public final class Trainer {
 
     /// Applies the gradients that are there, and reports it.
     private func update(_ pending: inout PendingUpdate) throws {
+        if let team { try pending.sum(over: team) }
+        let names = model.configuration.tasks.map(\.name)
+        if let (loss, tasks) = pending.notFinite {
+            throw TrainingError.lossNotFinite(step: progress.step, loss: loss, tasks: tasks.map { names[$0] })
+        }
         let step = try updater.step()
         usage.record(pending.examples)
         trained.recordTraining(of: pending.examples.map(\.task))
         let stepReport = pending.report(
-            step, number: progress.step, epoch: epoch, names: model.configuration.tasks.map(\.name))
+            step, number: progress.step, epoch: epoch, names: names)
         pending = PendingUpdate()
         progress.examples += stepReport.examples
         progress.tokens += stepReport.tokens
@@ -201,7 +211,7 @@ public final class Trainer {
 
     private func evaluate() throws {
         let evaluation = try Evaluator(
-            model: model, batchSize: settings.evaluationBatchSize, precision: settings.evaluationPrecision
+            model: model, batchSize: settings.evaluationBatchSize, precision: settings.evaluationPrecision, team: team
         ).evaluate(tasks)
         scorer.modelWasEvaluated()
         evaluatedStep = progress.step
@@ -217,7 +227,7 @@ public final class Trainer {
 
     private func saveIfDue(_ checkpoints: Checkpoints) throws {
         let isBest = settings.loadsBestModelAtEnd && best.step == progress.step
-        let stops = !isFinished && shouldStop()
+        let stops = try !isFinished && isToStop()
         guard stops || isBest || progress.step % settings.saveSteps == 0 else { return }
         try save(checkpoints)
         if stops {
@@ -225,7 +235,14 @@ public final class Trainer {
         }
     }
 
+    /// Whether any process is to stop.
+    private func isToStop() throws -> Bool {
+        guard let team else { return shouldStop() }
+        return try team.sums([shouldStop() ? 1.0 : 0])[0] > 0
+    }
+
     private func save(_ checkpoints: Checkpoints) throws {
+        guard writes else { return }
         let folder = checkpoints.folder(step: progress.step)
         try writeFolderAtomically(to: folder) { draft in
             try trained.write(to: draft)
@@ -252,6 +269,8 @@ public final class Trainer {
         }
         guard let step = best.step, step != progress.step else { return }
         let folder = checkpoints.folder(step: step)
+        // It may have been written only now.
+        try team?.meet()
         try trained.reload(from: folder)
         try report(.loadedBest(step: step, from: folder))
     }

@@ -34,7 +34,7 @@ final class TrajectoryTests: ComputingTestCase {
             var settings = OptimizerSettings()
             settings.warmupProportion = 0
             settings.weightDecay = 0.01
-            let updater = Updater(model, settings: settings, totalSteps: 10, keepsZeroGradients: keepsZeroGradients)
+            let updater = try Updater(model, settings: settings, totalSteps: 10, keepsZeroGradients: keepsZeroGradients)
             let weight = try XCTUnwrap(model.namedParameters().first { $0.name == absent }).parameter.wrappedValue
             func step(_ batch: GoldenBatch) throws -> [Double] {
                 let loss = try model(batch.packed(.none)).loss(labels: batch.labels, configuration: model.configuration)
@@ -125,7 +125,7 @@ private struct Trajectory {
         let kind = try XCTUnwrap(TinyModels.read().kinds[variant.kind])
         let model = try kind.model(variant.kind, dtype)
         _ = try model.freeze(try variant.freeze.map { try FreezeRange(parsing: $0) }, asOriginal: true)
-        let updater = Updater(
+        let updater = try Updater(
             model, settings: settings, totalSteps: variant.steps,
             keepsZeroGradients: variant.zeroGrad.hasPrefix("zeros"))
         let batches = try batches()

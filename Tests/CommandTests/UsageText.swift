@@ -72,6 +72,6 @@ enum UsageText {
         "encoder_type", "cache_dir", "dropout", "reproduce_original", "predict_probabilities",
         "metric_for_best_model", "load_best_model_at_end", "early_stopping_patience", "resume_from_checkpoint",
         "sampling", "uncertainty_score", "uncertainty_dropout", "uncertainty_scoring", "eval_precision",
-        "group_by_length", "threads", "bf16",
+        "group_by_length", "threads", "bf16", "ddp_timeout",
     ]
 }

@@ -194,6 +194,39 @@ CTTensor ct_quantized_linear(CTQuantizedLinear linear, CTTensor tensor);
 CTTensor ct_quantized_feed_forward(
     CTQuantizedLinear up, int32_t activation, CTQuantizedLinear down, CTTensor tensor);
 
+// Several processes that compute together. Times are in milliseconds.
+
+/// Keys and values that one process serves and all read and write.
+typedef struct CTStoreImpl *CTStore;
+typedef struct CTProcessGroupImpl *CTProcessGroup;
+typedef struct CTReducerImpl *CTReducer;
+
+/// Connects to the store at `host` and `port`, which this process serves itself if `serves`.
+CTStore ct_store_connect(const char *host, uint16_t port, bool serves, int64_t timeout);
+void ct_store_release(CTStore store);
+bool ct_store_set(CTStore store, const char *key, const void *bytes, size_t count);
+/// A value's bytes, waited for if it isn't there.
+CTTensor ct_store_get(CTStore store, const char *key, int64_t timeout);
+/// 1 or 0; -1 on failure.
+int32_t ct_store_has(CTStore store, const char *key);
+/// Adds to a key's number, 0 before its first time: the sum, or -1 on failure.
+int64_t ct_store_add(CTStore store, const char *key, int64_t number);
+
+/// Waits for all `size` processes; operations then fail after `timeout`. Every process calls the same operations in the
+/// same order.
+CTProcessGroup ct_process_group(CTStore store, const char *name, int32_t rank, int32_t size, int64_t timeout);
+void ct_process_group_release(CTProcessGroup group);
+/// The sum over the processes, in place, the same bits in all of them.
+bool ct_all_reduce(CTProcessGroup group, CTTensor tensor);
+
+/// Makes each backward pass that is prepared for end with the mean of the processes' gradients, which are exchanged while
+/// it goes on; `is_sparse` says of each parameter whether its gradients are.
+CTReducer ct_reducer(CTProcessGroup group, const CTTensor *parameters, const bool *is_sparse, size_t count);
+void ct_reducer_release(CTReducer reducer);
+/// Before the backward pass from `loss`. A pass that is not prepared for only adds to this process's gradients, which the
+/// next prepared one exchanges with its own.
+bool ct_reducer_prepare(CTReducer reducer, CTTensor loss);
+
 #ifdef __cplusplus
 }
 #endif

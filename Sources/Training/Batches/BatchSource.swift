@@ -21,11 +21,15 @@ final class BatchSource: Sendable {
     let batchesPerEpoch: Int
     private let data: TrainingSets
     private let settings: TrainingSettings
+    private let share: Share
     private let state: Mutex<State>
     private let queue = DispatchQueue(label: "batches")
 
-    /// - Parameter tasks: those to train on, with their training sets.
-    init(_ tasks: [TaskData], settings: TrainingSettings) {
+    /// - Parameters:
+    ///   - tasks: those to train on, with their training sets.
+    ///   - settings: how they are drawn from.
+    ///   - share: the part of each batch that is made ready.
+    init(_ tasks: [TaskData], settings: TrainingSettings, share: Share = .whole) {
         let data = TrainingSets(tasks)
         let sampler = Sampler(
             settings.sampling, sizes: tasks.compactMap { task in task.train.map { (task.id, $0.count) } },
@@ -33,6 +37,7 @@ final class BatchSource: Sendable {
             lengths: settings.groupsByLength ? data.length : nil)
         self.data = data
         self.settings = settings
+        self.share = share
         batchesPerEpoch = sampler.batchesPerEpoch
         state = Mutex(State(sampler: sampler, place: sampler.place))
     }
@@ -71,14 +76,15 @@ final class BatchSource: Sendable {
         switch state.sampler.next() {
         case .batch(let examples):
             content = .batch(
-                examples, TrainingBatch(examples, data: data, cutsLabels: settings.reproducesOriginal))
+                examples,
+                TrainingBatch(examples, data: data, share: share, cutsLabels: settings.reproducesOriginal))
         case .candidates(let examples):
             content = .candidates(
-                CandidatePool(examples, data: data, pieceSize: settings.evaluationBatchSize))
+                CandidatePool(examples, data: data, pieceSize: settings.evaluationBatchSize, share: share))
         }
         state.next = (content, state.sampler.place)
     }
 
     /// The batch of examples that were picked from candidates.
-    func batch(of picks: [ExampleReference]) -> TrainingBatch { TrainingBatch(picks, data: data) }
+    func batch(of picks: [ExampleReference]) -> TrainingBatch { TrainingBatch(picks, data: data, share: share) }
 }

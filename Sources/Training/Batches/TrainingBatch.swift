@@ -1,17 +1,29 @@
 import CAMTL
 import Tasks
 
-/// The examples of an update with their labels, as the model takes them.
+/// The examples of an update with their labels, as the model takes them: all of them, or a process's share.
 struct TrainingBatch: Sendable {
     private(set) var tokens = PackedBatch()
     /// Class numbers, or values, one an example.
     private(set) var labels: [Double] = []
+    /// How many examples of each task the whole batch has.
+    let wholeBatch: [Int: Int]
+    /// Whether the process has no share of so small a batch: an example of another's stands in, which is not to count.
+    /// The exchange of gradients needs some from every process.
+    let isStandIn: Bool
 
-    /// - Parameter cutsLabels: whether a regression's labels lose their fraction where the batch begins with an
-    ///   example of a classification, as the original's collator has it.
-    init(_ examples: [ExampleReference], data: TrainingSets, cutsLabels: Bool = false) {
+    /// - Parameters:
+    ///   - examples: of the whole batch.
+    ///   - data: the sets they are from.
+    ///   - share: whose part it is.
+    ///   - cutsLabels: whether a regression's labels lose their fraction where the batch begins with an example of a
+    ///     classification, as the original's collator has it.
+    init(_ examples: [ExampleReference], data: TrainingSets, share: Share = .whole, cutsLabels: Bool = false) {
         let cutsLabels = cutsLabels && examples.first.map { !data.isRegression($0.task) } ?? false
-        for example in examples {
+        wholeBatch = Dictionary(grouping: examples, by: \.task).mapValues(\.count)
+        let own = share.own(examples.map(data.length))
+        isStandIn = own.isEmpty
+        for example in (isStandIn ? [0] : own).map({ examples[$0] }) {
             let features = data.features(of: example.task)
             tokens.append(features, at: example.index, taskID: example.task)
             let label = Double(features.label(at: example.index) ?? .nan)

@@ -10,7 +10,7 @@ extension TrainingSettings {
             "tasks": tasks.map(\.definition.name).joined(separator: " "),
             "sampling": "\(sampling)",
             "group_by_length": "\(groupsByLength)",
-            "per_device_train_batch_size": "\(batchSize)",
+            "train batch size of all processes": "\(batchSize)",
             "gradient_accumulation_steps": "\(accumulationSteps)",
             "num_train_epochs": maxSteps == nil ? "\(epochs)" : "-",
             "max_steps": maxSteps.map { "\($0)" } ?? "-1",

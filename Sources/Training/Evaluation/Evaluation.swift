@@ -74,16 +74,22 @@ public struct Evaluator {
     private let pieceTokens: Int
 
     private let precision: Precision
+    private let team: Team?
 
-    public init(model: CAMTLModel, batchSize: Int, precision: Precision = .exact) {
-        self.init(model: model, batchSize: batchSize, precision: precision, pieceTokens: PackedBatch.pieceTokens)
+    /// - Parameter team: the processes that each compute a share of the sequences; nil for one that computes all.
+    public init(model: CAMTLModel, batchSize: Int, precision: Precision = .exact, team: Team? = nil) {
+        self.init(
+            model: model, batchSize: batchSize, precision: precision, pieceTokens: PackedBatch.pieceTokens, team: team)
     }
 
-    init(model: CAMTLModel, batchSize: Int, precision: Precision = .exact, pieceTokens: Int) {
+    init(
+        model: CAMTLModel, batchSize: Int, precision: Precision = .exact, pieceTokens: Int, team: Team? = nil
+    ) {
         self.model = model
         self.batchSize = batchSize
         self.precision = precision
         self.pieceTokens = pieceTokens
+        self.team = team
     }
 
     /// The logits of sequences of one task in their order: `count` rows of as many as the task has labels, row-major.
@@ -98,7 +104,9 @@ public struct Evaluator {
         let width = model.configuration.tasks[task].numberOfLabels
         var result = [Float](repeating: 0, count: lengths.count * width)
         let quantized = try precision.layers(of: model)
-        for positions in piecesByLength(lengths, atLeast: batchSize, tokens: pieceTokens) {
+        let pieces = piecesByLength(lengths, atLeast: batchSize, tokens: pieceTokens)
+        let own = (team?.share ?? .whole).own(pieces.map { $0.map { lengths[$0] }.reduce(0, +) })
+        for positions in own.map({ pieces[$0] }) {
             var batch = PackedBatch()
             for position in positions { append(position, &batch) }
             let logits = try withoutGradients {
@@ -108,7 +116,8 @@ public struct Evaluator {
                 for column in 0..<width { result[position * width + column] = logits[row * width + column] }
             }
         }
-        return result
+        // Each sequence's are 0 but in one process.
+        return try team?.sums(result) ?? result
     }
 
     /// Evaluates the tasks' dev sets.

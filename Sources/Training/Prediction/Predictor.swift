@@ -68,15 +68,20 @@ public struct Predictor {
     private let trained: TrainedModel
     private let batchSize: Int
     private let precision: Precision
+    private let team: Team?
 
     /// - Parameters:
     ///   - trained: the model.
     ///   - batchSize: sequences of a batch.
     ///   - precision: how exactly it computes.
-    public init(_ trained: TrainedModel, batchSize: Int = 8, precision: Precision = .exact) {
+    ///   - team: the processes that each compute a share of the rows; nil for one that computes all.
+    public init(
+        _ trained: TrainedModel, batchSize: Int = 8, precision: Precision = .exact, team: Team? = nil
+    ) {
         self.trained = trained
         self.batchSize = batchSize
         self.precision = precision
+        self.team = team
     }
 
     /// Predicts a file of JSON lines into another, in its order; the output is there whole or not at all.
@@ -86,7 +91,7 @@ public struct Predictor {
     ///   is wrong with the input.
     @discardableResult
     public func predict(_ input: URL, to output: URL) throws -> Int {
-        try checkWritable(output)
+        if team?.isFirst ?? true { try checkWritable(output) }
         guard let data = try? Data(contentsOf: input) else { throw PredictionError.unreadable(path: input.path) }
         let decoder = JSONDecoder()
         var rows: [Row] = []
@@ -104,6 +109,7 @@ public struct Predictor {
         }
         guard !rows.isEmpty else { throw PredictionError.empty(path: input.path) }
         let predictions = try predict(rows)
+        guard team?.isFirst ?? true else { return rows.count }
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         encoder.nonConformingFloatEncodingStrategy = .convertToString(
@@ -198,7 +204,8 @@ public struct Predictor {
 
     private func predict(_ rows: [Row]) throws -> [Prediction] {
         var result: [Prediction?] = Array(repeating: nil, count: rows.count)
-        let evaluator = Evaluator(model: trained.model, batchSize: batchSize, precision: precision)
+        let evaluator = Evaluator(
+            model: trained.model, batchSize: batchSize, precision: precision, team: team)
         for task in Set(rows.map(\.task)).sorted() {
             let positions = rows.indices.filter { rows[$0].task == task }
             let lengths = positions.map { rows[$0].encoding.inputIDs.count }

@@ -39,8 +39,9 @@ extension Run {
         if predicted.allSatisfy(\.test.isEmpty) { throw nothingToPredict(absences) }
         let predictions = try Evaluator(
             model: trained.model, batchSize: configuration.training.evaluationBatchSize,
-            precision: configuration.training.evaluationPrecision
+            precision: configuration.training.evaluationPrecision, team: team
         ).predict(predicted)
+        guard writes else { return }
         let submission = Submission(predictions, absences: absences)
         try makeFolder(output)
         try submission.write(to: output, withProbabilities: configuration.predictsProbabilities)

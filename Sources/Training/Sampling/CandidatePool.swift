@@ -5,7 +5,7 @@ import Tasks
 struct CandidatePool: Sendable {
     /// In the order in which they were drawn.
     let examples: [ExampleReference]
-    /// All of them, in pieces of about one length.
+    /// All of them, in pieces of about one length; of these the process's share.
     let pieces: [Piece]
 
     struct Piece: Sendable {
@@ -19,11 +19,15 @@ struct CandidatePool: Sendable {
     ///   - data: the training sets they are from.
     ///   - pieceSize: the sequences that a piece at least has.
     ///   - pieceTokens: the tokens up to which it has more.
+    ///   - share: whose pieces are made ready.
     init(
-        _ examples: [ExampleReference], data: TrainingSets, pieceSize: Int, pieceTokens: Int = PackedBatch.pieceTokens
+        _ examples: [ExampleReference], data: TrainingSets, pieceSize: Int, pieceTokens: Int = PackedBatch.pieceTokens,
+        share: Share = .whole
     ) {
         self.examples = examples
-        pieces = piecesByLength(examples.map(data.length), atLeast: pieceSize, tokens: pieceTokens).map { positions in
+        let all = piecesByLength(examples.map(data.length), atLeast: pieceSize, tokens: pieceTokens)
+        let own = share.own(all.map { $0.map { data.length(examples[$0]) }.reduce(0, +) })
+        pieces = own.map { all[$0] }.map { positions in
             var tokens = PackedBatch()
             for example in positions.map({ examples[$0] }) {
                 tokens.append(data.features(of: example.task), at: example.index, taskID: example.task)

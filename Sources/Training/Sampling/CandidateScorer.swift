@@ -6,6 +6,7 @@ import Torch
 final class CandidateScorer {
     private let model: CAMTLModel
     private let settings: TrainingSettings
+    private let team: Team?
     /// What the next picks depend on besides the model.
     var state: State
     /// See `Trainer.comparesPicks`.
@@ -18,9 +19,11 @@ final class CandidateScorer {
         fileprivate var isInEvaluationMode: Bool
     }
 
-    init(model: CAMTLModel, settings: TrainingSettings) {
+    /// - Parameter team: the processes that each score some pieces of a pool; nil for one that scores all.
+    init(model: CAMTLModel, settings: TrainingSettings, team: Team? = nil) {
         self.model = model
         self.settings = settings
+        self.team = team
         state = State(
             random: RandomStream(seed: settings.seed, purpose: "uncertainty of regression"),
             isInEvaluationMode: settings.reproducesOriginal)
@@ -72,7 +75,8 @@ final class CandidateScorer {
     private func candidates(
         _ pool: CandidatePool, dropout: DropoutRates, precision: Precision
     ) throws -> [Candidate] {
-        var result = pool.examples.map { Candidate(task: $0.task, entropy: 0, labelCount: 1) }
+        let tasks = model.configuration.tasks
+        var entropies = Array(repeating: 0.0, count: pool.examples.count)
         let quantized = try precision.layers(of: model)
         for piece in pool.pieces {
             for output in try withoutGradients({
@@ -81,11 +85,14 @@ final class CandidateScorer {
                 let logits = try output.logits.elements(Float.self)
                 let width = logits.count / output.samples.count
                 for (row, sample) in output.samples.enumerated() {
-                    result[piece.positions[sample]].labelCount = width
-                    result[piece.positions[sample]].entropy = entropy(logits[row * width..<(row + 1) * width])
+                    entropies[piece.positions[sample]] = entropy(logits[row * width..<(row + 1) * width])
                 }
             }
         }
-        return result
+        // Each candidate's is 0 but in one process.
+        if let team { entropies = try team.sums(entropies) }
+        return zip(pool.examples, entropies).map { example, entropy in
+            Candidate(task: example.task, entropy: entropy, labelCount: tasks[example.task].numberOfLabels)
+        }
     }
 }

@@ -1,3 +1,6 @@
+import CAMTL
+import Torch
+
 /// What the batches since the last update add up to.
 struct PendingUpdate {
     var losses: [Double] = []
@@ -9,9 +12,35 @@ struct PendingUpdate {
     private var taskEntropies: [Int: [Double]] = [:]
     private let start = ContinuousClock.now
 
-    /// Adds the losses of a batch's tasks.
-    mutating func add(losses: [(task: Int, loss: Double)]) {
-        for (task, loss) in losses { taskLosses[task, default: []].append(loss) }
+    /// Adds the losses of a batch and of its tasks; of a part of a batch, what it adds to the whole's.
+    mutating func add(_ loss: BatchLoss, of batch: TrainingBatch) throws {
+        losses.append(batch.isStandIn ? 0 : try loss.total.item())
+        for (task, count) in batch.wholeBatch {
+            let own = batch.isStandIn ? 0 : batch.tokens.taskIDs.count { $0 == task }
+            let mean = try loss.tasks.first { $0.task == task }?.loss.item() ?? 0
+            taskLosses[task, default: []].append(own == 0 ? 0 : mean * Double(own) / Double(count))
+        }
+    }
+
+    /// Adds up what each process of a team has of the same batches.
+    mutating func sum(over team: Team) throws {
+        let tasks = taskLosses.keys.sorted()
+        let own = [Double(tokens), operations] + losses + tasks.flatMap { taskLosses[$0, default: []] }
+        var sums = try team.sums(own)[...]
+        tokens = Int(sums.removeFirst())
+        operations = sums.removeFirst()
+        func take(_ count: Int) -> [Double] {
+            defer { sums.removeFirst(count) }
+            return Array(sums.prefix(count))
+        }
+        losses = take(losses.count)
+        for task in tasks { taskLosses[task] = take(taskLosses[task, default: []].count) }
+    }
+
+    /// The tasks with a loss that is no finite number, and that loss, if there are any.
+    var notFinite: (loss: Double, tasks: [Int])? {
+        guard let loss = losses.first(where: { !$0.isFinite }) else { return nil }
+        return (loss, taskLosses.filter { !$0.value.allSatisfy(\.isFinite) }.keys.sorted())
     }
 
     /// Adds the mean entropies of a batch's candidates.

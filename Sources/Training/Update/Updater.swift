@@ -34,6 +34,8 @@ public final class Updater {
     private let schedule: LinearSchedule
     private let settings: OptimizerSettings
     private let keepsZeroGradients: Bool
+    private let team: Team?
+    private let reducer: GradientReducer?
     private var stepsTaken = 0
 
     /// - Parameters:
@@ -42,9 +44,12 @@ public final class Updater {
     ///   - totalSteps: what the schedule is laid over.
     ///   - keepsZeroGradients: whether gradients are set to zero after a step and not removed, as in the torch of the
     ///     original: a decoder that is absent from a batch then still moves by its momentum.
+    ///   - team: the processes whose gradients are added up; nil for one alone.
+    /// - Throws: `TeamError`.
     public init(
-        _ model: CAMTLModel, settings: OptimizerSettings, totalSteps: Int, keepsZeroGradients: Bool = false
-    ) {
+        _ model: CAMTLModel, settings: OptimizerSettings, totalSteps: Int, keepsZeroGradients: Bool = false,
+        team: Team? = nil
+    ) throws {
         let trainable = model.namedParameters().filter(\.parameter.isTrainable)
         parameters = trainable.map(\.parameter)
         let (decayed, kept) = (
@@ -64,6 +69,10 @@ public final class Updater {
             }
         self.settings = settings
         self.keepsZeroGradients = keepsZeroGradients
+        self.team = team
+        reducer = try team.map { [parameters] team in
+            try team.exchange { try GradientReducer(team.group, parameters: parameters) }
+        }
     }
 
     /// Whether a parameter's weights decay: not biases, nor the scales of `LayerNorm`s by that name. The original's
@@ -72,9 +81,19 @@ public final class Updater {
         !name.contains("bias") && !name.contains("LayerNorm.weight")
     }
 
-    /// Adds the gradient of `loss`, weighted by `share`, to what the next step applies.
-    public func accumulate(_ loss: Tensor, share: Double) throws {
-        try (share == 1 ? loss : loss * share).backward()
+    /// Adds the gradient of `loss`, weighted by `share`, to what the next step applies. In a team the losses of all
+    /// processes count, each with its share.
+    ///
+    /// - Parameter isLast: whether the next step follows: the gradients of a team are then exchanged.
+    public func accumulate(_ loss: Tensor, share: Double, isLast: Bool = true) throws {
+        guard let team, let reducer else { return try (share == 1 ? loss : loss * share).backward() }
+        // The reducer takes the mean over the processes.
+        let part = try loss * (share * Double(team.size))
+        guard isLast else { return try part.backward() }
+        try team.exchange {
+            try reducer.prepare(for: part)
+            try part.backward()
+        }
     }
 
     /// Applies what has been accumulated.

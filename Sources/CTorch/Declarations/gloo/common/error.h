@@ -1,0 +1,2 @@
+// Asked for by libtorch's headers, which need nothing of it that is used here.
+#pragma once

@@ -1,0 +1,20 @@
+// What libtorch's headers need of Gloo's stores, whose own header the package of libtorch doesn't have. Nothing here makes
+// or calls one.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+namespace gloo::rendezvous {
+
+class Store {
+public:
+    virtual ~Store();
+    virtual void set(const std::string &key, const std::vector<char> &data) = 0;
+    virtual std::vector<char> get(const std::string &key) = 0;
+    virtual void wait(const std::vector<std::string> &keys) = 0;
+    virtual void wait(const std::vector<std::string> &keys, const std::chrono::milliseconds &timeout) = 0;
+};
+
+}  // namespace gloo::rendezvous

@@ -1,0 +1,40 @@
+import Foundation
+import Torch
+import Training
+
+/// What becomes of a command that a launcher has started several of.
+struct Launching {
+    /// Seconds that a process waits for the others, if nothing else is asked for.
+    static let timeout = 1800.0
+
+    /// How often the launcher has started the processes anew.
+    let restarts: Int
+    /// The processes; nil where there is one alone.
+    let team: Team?
+
+    /// Waits for the other processes, if there are any, and shares the machine's processors among those on it.
+    ///
+    /// - Throws: `LaunchError`, `TeamError`.
+    init(localRank: Int = -1, timeout: Double = Launching.timeout, threads: Int? = nil) throws {
+        let environment = ProcessInfo.processInfo.environment
+        let launch = try Launch.find(environment, localRank: localRank)
+        restarts = launch?.restarts ?? 0
+        team = try launch.flatMap { $0.size > 1 ? try Team($0, timeout: timeout) : nil }
+        if let threads {
+            setThreadCount(threads)
+        } else if let team, environment["OMP_NUM_THREADS"] == nil {
+            setThreadCount(max(1, threadCount / team.processesHere))
+        }
+    }
+
+    /// Runs `body`, and tells the other processes how it ended.
+    func run(_ body: (Team?) throws -> Void) throws {
+        do {
+            try body(team)
+            team?.leave()
+        } catch {
+            team?.leave(because: error)
+            throw error
+        }
+    }
+}

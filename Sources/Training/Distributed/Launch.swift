@@ -1,0 +1,130 @@
+import Foundation
+
+/// What a launcher says of the processes it started: who this one is, and where they meet.
+public struct Launch: Sendable, Equatable {
+    /// This process's number, from 0, among `size`.
+    public var rank: Int
+    public var size: Int
+    /// Where rank 0 serves the store that they meet at.
+    public var host: String
+    public var port: UInt16
+    /// Whether the launcher serves that store itself.
+    public var launcherServesStore = false
+    /// How often the launcher has started all processes anew.
+    public var restarts = 0
+
+    /// Reads what `torchrun` and others that set `RANK`, `WORLD_SIZE`, `MASTER_ADDR` and `MASTER_PORT` say, or else
+    /// Slurm's `srun`.
+    ///
+    /// - Parameters:
+    ///   - environment: the process's.
+    ///   - localRank: what `torch.distributed.launch` gives as `--local_rank`; -1 if it isn't given.
+    /// - Returns: nil where no launcher has started the process.
+    /// - Throws: `LaunchError` where the launcher's variables don't fit together.
+    public static func find(_ environment: [String: String], localRank: Int = -1) throws -> Launch? {
+        let variables = LaunchVariables(environment)
+        if let launch = try variables.byRank() ?? variables.bySlurm() { return launch }
+        if localRank >= 0 { throw LaunchError.onlyLocalRank(localRank) }
+        return nil
+    }
+}
+
+/// What is wrong with how processes were launched.
+public enum LaunchError: Error, Equatable, CustomStringConvertible, Sendable {
+    case missing(variable: String, beside: String)
+    case badValue(variable: String, value: String, wanted: String)
+    case onlyLocalRank(Int)
+
+    public var description: String {
+        switch self {
+        case .missing(let variable, let other):
+            "\(other) is set, so this is one of several processes, but \(variable) is not set: start them with torchrun "
+                + "or srun, or set RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT for each"
+        case .badValue(let variable, let value, let wanted):
+            "the variable \(variable) is \"\(value)\"; it has to be \(wanted)"
+        case .onlyLocalRank(let rank):
+            "--local_rank \(rank) says that this is one of several processes, but RANK, WORLD_SIZE, MASTER_ADDR and "
+                + "MASTER_PORT are not set: start them with torchrun, or leave it at -1"
+        }
+    }
+}
+
+/// An environment, as launchers set it.
+private struct LaunchVariables {
+    private let environment: [String: String]
+
+    init(_ environment: [String: String]) { self.environment = environment }
+
+    func byRank() throws -> Launch? {
+        let size = try number("WORLD_SIZE", from: 1)
+        guard environment["RANK"] != nil || size ?? 1 > 1 else { return nil }
+        guard let size else { throw LaunchError.missing(variable: "WORLD_SIZE", beside: "RANK") }
+        guard let rank = try number("RANK", from: 0, below: size) else {
+            throw LaunchError.missing(variable: "RANK", beside: "WORLD_SIZE")
+        }
+        guard let host = environment["MASTER_ADDR"] else {
+            throw LaunchError.missing(variable: "MASTER_ADDR", beside: "RANK")
+        }
+        guard let port = try port() else { throw LaunchError.missing(variable: "MASTER_PORT", beside: "RANK") }
+        return Launch(
+            rank: rank, size: size, host: host, port: port,
+            launcherServesStore: environment["TORCHELASTIC_USE_AGENT_STORE"] == "True",
+            restarts: try number("TORCHELASTIC_RESTART_COUNT", from: 0) ?? 0)
+    }
+
+    /// A step of Slurm's with several tasks. A batch script itself has a task's number, too, but is no task of a step.
+    func bySlurm() throws -> Launch? {
+        let isStep = environment["SLURM_STEP_NUM_TASKS"] != nil
+        let sizeName = isStep ? "SLURM_STEP_NUM_TASKS" : "SLURM_NTASKS"
+        guard isStep || environment["ENVIRONMENT"] != "BATCH", environment["SLURM_PROCID"] != nil,
+            let size = try number(sizeName, from: 1), size > 1,
+            let rank = try number("SLURM_PROCID", from: 0, below: size)
+        else { return nil }
+        let nodes = ["SLURM_STEP_NODELIST", "SLURM_JOB_NODELIST", "SLURM_NODELIST"].compactMap { environment[$0] }.first
+        guard let host = environment["MASTER_ADDR"] ?? nodes.map(firstNode) else {
+            throw LaunchError.missing(variable: "SLURM_STEP_NODELIST", beside: "SLURM_PROCID")
+        }
+        // Jobs that share a node need ports of their own; every task knows the job's number.
+        let job = try number("SLURM_JOB_ID", from: 0) ?? 0
+        return Launch(
+            rank: rank, size: size, host: host, port: try port() ?? UInt16(20_000 + job % 20_000),
+            restarts: try number("SLURM_RESTART_COUNT", from: 0) ?? 0)
+    }
+
+    private func port() throws -> UInt16? {
+        try number("MASTER_PORT", from: 1, below: 65_536).map(UInt16.init)
+    }
+
+    private func number(_ name: String, from least: Int, below limit: Int = .max) throws -> Int? {
+        guard let text = environment[name] else { return nil }
+        guard let value = Int(text), value >= least, value < limit else {
+            throw LaunchError.badValue(
+                variable: name, value: text,
+                wanted: limit == .max ? "a whole number from \(least) on" : "a whole number from \(least) to \(limit - 1)")
+        }
+        return value
+    }
+}
+
+/// The first of a list of nodes as Slurm writes it: `gpu[07-09,12],login1` is of gpu07, gpu08, gpu09, gpu12 and login1.
+func firstNode(_ list: String) -> String {
+    var name = ""
+    var isInBrackets = false
+    var isAfterFirst = false
+    for character in list {
+        switch character {
+        case "[": (isInBrackets, isAfterFirst) = (true, false)
+        case "]": isInBrackets = false
+        case ",", "-":
+            if isInBrackets {
+                isAfterFirst = true
+            } else if character == "," {
+                return name
+            } else {
+                name.append(character)
+            }
+        default: if !isInBrackets || !isAfterFirst { name.append(character) }
+        }
+    }
+    return name
+}

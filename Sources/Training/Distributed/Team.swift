@@ -1,0 +1,208 @@
+import Foundation
+import Torch
+
+/// The processes that compute a run together, as one of them sees it.
+///
+/// All of them do the same things in the same order; rank 0 alone writes files and says what happens.
+public final class Team {
+    public let rank: Int
+    public let size: Int
+    /// How many of them run on this machine, this one included.
+    public let processesHere: Int
+    private var connected: ProcessGroup?
+    private let launch: Launch
+    private let timeout: Double
+    private let meeting: Meeting
+    private let heartbeat: Heartbeat
+
+    /// Whether this is the process that writes.
+    public var isFirst: Bool { rank == 0 }
+
+    var share: Share { Share(rank: rank, size: size) }
+
+    var group: ProcessGroup {
+        guard let connected else { preconditionFailure("nothing is exchanged after leaving") }
+        return connected
+    }
+
+    /// Waits for all the processes.
+    ///
+    /// - Parameters:
+    ///   - launch: who they are.
+    ///   - timeout: the seconds that a process waits for the others, here and later.
+    /// - Throws: `TeamError`.
+    public init(_ launch: Launch, timeout: Double) throws {
+        self.launch = launch
+        self.timeout = timeout
+        rank = launch.rank
+        size = launch.size
+        let serves = rank == 0 && !launch.launcherServesStore
+        meeting = try Team.meet(launch, serves: serves, timeout: timeout)
+        heartbeat = Heartbeat(try Team.meet(launch, serves: false, timeout: timeout), rank: rank)
+        do {
+            processesHere = try Team.gather(meeting, launch, timeout: timeout)
+            connected = try ProcessGroup(
+                meeting.store, name: meeting.prefix, rank: rank, size: size, timeout: timeout)
+        } catch let error as TorchError {
+            throw TeamError.exchangeFailed(error.description)
+        }
+    }
+
+    private static func meet(_ launch: Launch, serves: Bool, timeout: Double) throws -> Meeting {
+        do {
+            let store = try KeyValueStore(host: launch.host, port: launch.port, serves: serves, timeout: timeout)
+            return Meeting(store: store, prefix: "camtl/\(launch.restarts)")
+        } catch let error as TorchError {
+            if error.description.contains("EADDRINUSE") { throw TeamError.portInUse(launch.port) }
+            throw TeamError.unreachable(host: launch.host, port: launch.port, seconds: timeout)
+        }
+    }
+
+    /// Waits for all to have come; how many of them are on this machine.
+    private static func gather(_ meeting: Meeting, _ launch: Launch, timeout: Double) throws -> Int {
+        guard try meeting.store.increment(meeting.key("count", launch.rank)) == 1 else {
+            throw TeamError.sameRank(launch.rank)
+        }
+        let name = ProcessInfo.processInfo.hostName
+        try meeting.set("here", launch.rank, name)
+        let deadline = ContinuousClock.now + .seconds(timeout)
+        while true {
+            let names = try meeting.values("here", size: launch.size)
+            if names.count == launch.size { return names.values.count { $0 == name } }
+            guard ContinuousClock.now < deadline else {
+                throw TeamError.absent(
+                    ranks: (0..<launch.size).filter { names[$0] == nil }, size: launch.size, seconds: timeout)
+            }
+            Thread.sleep(forTimeInterval: 0.05)
+        }
+    }
+
+    // MARK: - Exchanges
+
+    /// The sums over the processes of numbers of which each has as many.
+    func sums<Element: TensorElement>(_ values: [Element]) throws -> [Element] {
+        try exchange { try group.sums(values) }
+    }
+
+    /// Returns when all have come here.
+    func meet() throws { _ = try sums([0.0]) }
+
+    /// Rank 0 does something, and when it is done all others do, too: what it leaves in a folder that all see, they find.
+    func firstThenOthers<Value>(_ body: () throws -> Value) throws -> Value {
+        if !isFirst { try meet() }
+        let value = try body()
+        if isFirst { try meet() }
+        return value
+    }
+
+    /// What rank 0 says, for all.
+    func told(_ name: String, _ value: () throws -> String) throws -> String {
+        if isFirst { try meeting.set(name, 0, value()) }
+        try meet()
+        return try exchange { try meeting.value(name, 0, timeout: timeout) }
+    }
+
+    /// Runs what exchanges something with the other processes.
+    ///
+    /// - Throws: `TeamError` where it fails because of another process, which the error names.
+    func exchange<Value>(_ body: () throws -> Value) throws -> Value {
+        heartbeat.beginExchange()
+        do {
+            return try body()
+        } catch let error as TorchError {
+            throw reason(of: error)
+        }
+    }
+
+    /// Checks that all processes are about to compute the same.
+    ///
+    /// - Throws: `TeamError.disagreement`, in all of them.
+    func checkAgreement(_ identity: [String: String]) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys]
+        let own = String(decoding: try encoder.encode(identity), as: UTF8.self)
+        let all = try exchange {
+            try meeting.set("identity", rank, own)
+            // A process that can't come here is noticed here, and not by a key that is never set.
+            _ = try group.sums([0.0])
+            return try (0..<size).map { try meeting.value("identity", $0, timeout: timeout) }
+        }
+        let identities = try all.map { try JSONDecoder().decode([String: String].self, from: Data($0.utf8)) }
+        for (rank, other) in identities.enumerated() where other != identities[0] {
+            let names = Set(identities[0].keys).union(other.keys).sorted()
+            throw TeamError.disagreement(
+                rank: rank,
+                differences: names.filter { identities[0][$0] != other[$0] }.map {
+                    "\($0) is \(other[$0] ?? "-"), and \(identities[0][$0] ?? "-") for rank 0"
+                })
+        }
+    }
+
+    // MARK: - The end
+
+    /// Tells the others that this process ends, and why if it ends before its work does. The process that serves the store
+    /// then waits for those that may still read there.
+    public func leave(because error: (any Error)? = nil) {
+        let note =
+            switch error {
+            case nil: "done"
+            case let error as TeamError: "because of others: \(error)"
+            case let error?: "error: \(error)"
+            }
+        let (meeting, rank, size) = (meeting, rank, size)
+        _ = result(within: Team.silence) { try meeting.set("left", rank, note) }
+        if error is TeamError {
+            // The exchange that failed may still be under way on other threads: it is left to the end of the process.
+            _ = connected.map(Unmanaged.passRetained)
+        }
+        // Others that wait for this process see the connection end, and look for the note.
+        connected = nil
+        if isFirst, !launch.launcherServesStore {
+            let dead = if case .silent(let ranks)? = error as? TeamError { ranks.count } else { 0 }
+            let patience = error == nil ? timeout : 3 * Team.silence
+            _ = result(within: patience) {
+                while try meeting.values("left", size: size).count < size - dead {
+                    Thread.sleep(forTimeInterval: 0.05)
+                }
+            }
+        }
+        heartbeat.stop()
+    }
+
+    /// Seconds without a sign of life after which a process counts as dead.
+    private static let silence = 5 * Heartbeat.interval
+
+    /// Which process is to blame for a failed exchange.
+    private func reason(of error: TorchError) -> TeamError {
+        let (meeting, rank, size, timeout) = (meeting, rank, size, timeout)
+        let reason = result(within: 4 * Team.silence) { () throws -> TeamError in
+            let before = try Heartbeat.read(meeting, size: size)
+            Thread.sleep(forTimeInterval: Team.silence)
+            let after = try Heartbeat.read(meeting, size: size)
+            let notes = try meeting.values("left", size: size)
+            for (other, note) in notes.sorted(by: { $0.key < $1.key }) where note.hasPrefix("error: ") {
+                return .ended(rank: other, message: String(note.dropFirst("error: ".count)))
+            }
+            let others = (0..<size).filter { $0 != rank && notes[$0] == nil }
+            let silent = others.filter { before[$0]?.beats == after[$0]?.beats }
+            if !silent.isEmpty { return .silent(ranks: silent) }
+            let furthest = after.values.map(\.exchanges).max() ?? 0
+            let behind = others.filter { after[$0].map(\.exchanges) ?? 0 < furthest }
+            if !behind.isEmpty { return .behind(ranks: behind, seconds: timeout) }
+            // One that has gone because of a third says which.
+            let passedOn = notes.sorted { $0.key < $1.key }.first?.value.dropFirst("because of others: ".count)
+            return .exchangeFailed(passedOn.map(String.init) ?? error.description)
+        }
+        return reason ?? .storeLost(host: launch.host, port: launch.port)
+    }
+}
+
+extension Team {
+    /// Where this process's dropout begins in a batch, counted from 0 over the whole run. It depends on nothing that
+    /// came before, so that a run goes on alike from a checkpoint, which keeps the place of one process alone.
+    func dropoutPlace(batch: Int, seed: UInt64) -> RandomStreamPlace {
+        // Far more counter values than a batch takes.
+        RandomStreamPlace(
+            key: RandomStream(seed: seed, purpose: "dropout of rank \(rank)").state, counter: UInt64(batch) << 36)
+    }
+}

@@ -1,0 +1,200 @@
+import Foundation
+import TestSupport
+import XCTest
+
+/// Whatever happens to one of several processes, the others end with a message that says it, and the run goes on later.
+final class DistributedFaultTests: DistributedTestCase {
+    private let steps = 400
+
+    private func flags(timeout: Int = 60) -> [String] {
+        ["--sampling", "uncertainty", "--max_steps", "\(steps)", "--save_steps", "20", "--ddp_timeout", "\(timeout)"]
+    }
+
+    private func start(_ output: URL, size: Int, timeout: Int = 60) throws -> [RunningProgram] {
+        try startAll({ _ in training(output, size: size, flags(timeout: timeout)) }, size: size)
+    }
+
+    /// Checks that a process ended as it should: with an error's status and one message that has all of `parts`.
+    private func assertEnds(
+        _ run: RunningProgram, within seconds: Double = 60, _ parts: String..., file: StaticString = #filePath,
+        line: UInt = #line
+    ) throws {
+        let outcome = try run.finish(within: seconds)
+        XCTAssertEqual(outcome.status, 1, outcome.messages, file: file, line: line)
+        XCTAssertFalse(outcome.wasKilled, file: file, line: line)
+        let pieces = outcome.messages.components(separatedBy: "Error: ")
+        XCTAssertEqual(pieces.count, 2, outcome.messages, file: file, line: line)
+        for part in parts {
+            XCTAssertTrue(pieces.last?.contains(part) ?? false, outcome.messages, file: file, line: line)
+        }
+    }
+
+    /// Runs two or more processes, does something to them on the way, and checks that the run goes on from there to the
+    /// bytes of one to which nothing happened.
+    private func assertGoesOn(
+        size: Int, timeout: Int = 60, _ disturb: ([RunningProgram]) throws -> Void
+    ) throws {
+        let whole = folder.appendingPathComponent("whole")
+        try runAll(training(whole, size: size, flags()), size: size)
+        let runs = try start(output, size: size, timeout: timeout)
+        try runs[0].wait(for: "step 30/")
+        try disturb(runs)
+        try runAll(training(output, size: size, flags() + ["--resume_from_checkpoint"]), size: size)
+        XCTAssertEqual(
+            try Data(contentsOf: output.appendingPathComponent("model.safetensors")),
+            try Data(contentsOf: whole.appendingPathComponent("model.safetensors")))
+    }
+
+    func testAKilledProcess() throws {
+        try assertGoesOn(size: 3) { runs in
+            runs[1].send(SIGKILL)
+            for rank in [0, 2] { try assertEnds(runs[rank], within: 30, "rank 1 has died", "--resume_from_checkpoint") }
+        }
+    }
+
+    func testTheFirstProcessKilled() throws {
+        try assertGoesOn(size: 2) { runs in
+            runs[0].send(SIGKILL)
+            try assertEnds(runs[1], within: 30, "rank 0 or the launcher has died", "--resume_from_checkpoint")
+        }
+    }
+
+    func testAFrozenProcess() throws {
+        try assertGoesOn(size: 2, timeout: 4) { runs in
+            runs[1].send(SIGSTOP)
+            try assertEnds(runs[0], within: 30, "rank 1 has died, or can't be reached")
+            runs[1].send(SIGCONT)
+            try assertEnds(runs[1], within: 30, "rank 0")
+        }
+    }
+
+    func testTheFirstProcessFrozen() throws {
+        try assertGoesOn(size: 2, timeout: 4) { runs in
+            runs[0].send(SIGSTOP)
+            try assertEnds(runs[1], within: 30, "rank 0 or the launcher has died, or can't be reached")
+            runs[0].send(SIGKILL)
+            _ = try runs[0].finish()
+        }
+    }
+
+    func testASignalToOneProcessStopsAllWithACheckpoint() throws {
+        try assertGoesOn(size: 2) { runs in
+            runs[1].send(SIGTERM)
+            let first = try runs[0].finish(within: 30)
+            XCTAssertTrue(first.messages.contains("stopped after step"), first.messages)
+            XCTAssertNotEqual(first.status, 0)
+            XCTAssertEqual(try runs[1].finish(within: 30).status, 143)
+        }
+    }
+
+    // MARK: - At the start
+
+    func testAProcessThatNeverComes() throws {
+        let port = try DistributedTestCase.freePort()
+        let runs = try [0, 2].map {
+            try start(training(output, size: 1, flags(timeout: 3)), environment: environment(rank: $0, size: 3, port: port))
+        }
+        for run in runs { try assertEnds(run, within: 30, "rank 1 of 3 did not come within 3 s", "--ddp_timeout") }
+        XCTAssertFalse(FileManager.default.fileExists(atPath: output.path))
+    }
+
+    func testAnUnreachableMaster() throws {
+        let port = try DistributedTestCase.freePort()
+        let run = try start(
+            training(output, size: 2, flags(timeout: 2)), environment: environment(rank: 1, size: 2, port: port))
+        try assertEnds(run, within: 30, "port \(port) of 127.0.0.1, could not be reached within 2 s")
+    }
+
+    func testAPortInUse() throws {
+        let descriptor = socket(AF_INET6, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(descriptor) }
+        var address = sockaddr_in6()
+        address.sin6_family = sa_family_t(AF_INET6)
+        var length = socklen_t(MemoryLayout<sockaddr_in6>.size)
+        let status = withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, length) == 0 && listen(descriptor, 1) == 0 ? getsockname(descriptor, $0, &length) : -1
+            }
+        }
+        XCTAssertEqual(status, 0)
+        let port = Int(UInt16(bigEndian: address.sin6_port))
+        let run = try start(
+            training(output, size: 2, flags(timeout: 5)), environment: environment(rank: 0, size: 2, port: port))
+        try assertEnds(run, within: 30, "port \(port) is in use", "MASTER_PORT")
+    }
+
+    func testTwoProcessesOfOneRank() throws {
+        let port = try DistributedTestCase.freePort()
+        let runs = try [0, 1, 1].map {
+            try start(training(output, size: 1, flags(timeout: 3)), environment: environment(rank: $0, size: 3, port: port))
+        }
+        let messages = try runs.map { try $0.finish(within: 30).messages }
+        XCTAssertEqual(messages.count { $0.contains("another process is rank 1, too") }, 1, "\(messages)")
+        XCTAssertEqual(messages.count { $0.contains("rank 2 of 3 did not come") }, 2, "\(messages)")
+    }
+
+    func testOtherSettingsAreRefusedByAll() throws {
+        let runs = try startAll(
+            { training(output, size: 2, flags() + ["--weight_decay", $0 == 1 ? "0.5" : "0"]) }, size: 2)
+        for run in runs {
+            try assertEnds(
+                run, "rank 1 has other settings or data than rank 0: weight_decay is 0.5, and 0.0 for rank 0")
+        }
+        XCTAssertFalse(FileManager.default.fileExists(atPath: output.path))
+    }
+
+    func testOtherDataIsRefusedByAll() throws {
+        let other = folder.appendingPathComponent("other")
+        try FileManager.default.copyItem(at: data, to: other)
+        let task = TinyGLUE.task("rte")
+        let rows = task.rows(of: task.trainPath)
+        try TinyGLUE.write(task.file(rows + [rows[4]]), to: other.appendingPathComponent(task.trainPath))
+        let runs = try startAll(
+            { training(output, size: 2, flags() + ["--data_dir", $0 == 1 ? other.path : data.path]) }, size: 2)
+        for run in runs { try assertEnds(run, "rank 1 has other settings or data than rank 0: data of rte is ") }
+    }
+
+    func testAnErrorOfOneProcessIsToldToTheOthers() throws {
+        let runs = try startAll(
+            { training(output, size: 2, flags() + ["--data_dir", $0 == 1 ? "/nowhere" : data.path]) }, size: 2)
+        try assertEnds(runs[0], within: 30, "rank 1 has ended: ", "/nowhere")
+        try assertEnds(runs[1], within: 30, "/nowhere")
+    }
+
+    func testWrongVariables() throws {
+        func assertRefuses(_ environment: [String: String], _ part: String) throws {
+            let run = try start(training(output, size: 1, flags()), environment: environment)
+            try assertEnds(run, part)
+        }
+        try assertRefuses(["RANK": "0", "WORLD_SIZE": "2"], "MASTER_ADDR is not set")
+        try assertRefuses(environment(rank: 2, size: 2, port: 1), "RANK is \"2\"")
+    }
+
+    // MARK: - Launchers that start anew
+
+    func testTorchrunStartsAnewFromTheLastCheckpoint() throws {
+        let whole = folder.appendingPathComponent("whole")
+        try runAll(training(whole, size: 2, flags()), size: 2)
+        // Rank 1 dies in its first life, when there is a checkpoint.
+        let script = folder.appendingPathComponent("worker.sh")
+        let checkpoint = output.appendingPathComponent("checkpoint-40").path
+        try Data(
+            """
+            #!/bin/sh
+            if [ "$TORCHELASTIC_RESTART_COUNT$RANK" != 01 ]; then exec "$@"; fi
+            "$@" &
+            while [ ! -d '\(checkpoint)' ]; do sleep 0.05; done
+            kill -9 $!
+            wait $!
+            """.utf8
+        ).write(to: script)
+        let command = ["sh", script.path, try Program.url().path] + training(output, size: 2, flags())
+        try PeerPython.run(
+            "import sys; from torch.distributed.run import main; main(sys.argv[1:])",
+            ["--standalone", "--nproc-per-node", "2", "--max-restarts", "1", "--monitor-interval", "0.2", "--no-python"]
+                + command, environment: ["HOME": folder.path])
+        XCTAssertEqual(
+            try Data(contentsOf: output.appendingPathComponent("model.safetensors")),
+            try Data(contentsOf: whole.appendingPathComponent("model.safetensors")))
+    }
+}
