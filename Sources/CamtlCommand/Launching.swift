@@ -1,3 +1,4 @@
+import ArgumentParser
 import Foundation
 import Torch
 import Training
@@ -14,12 +15,20 @@ struct Launching {
 
     /// Waits for the other processes, if there are any, and shares the machine's processors among those on it.
     ///
-    /// - Throws: `LaunchError`, `TeamError`.
+    /// Where they don't come together, the process ends with the reason.
+    ///
+    /// - Throws: `LaunchError`.
     init(localRank: Int = -1, timeout: Double = Launching.timeout, threads: Int? = nil) throws {
         let environment = ProcessInfo.processInfo.environment
         let launch = try Launch.find(environment, localRank: localRank)
         restarts = launch?.restarts ?? 0
-        team = try launch.flatMap { $0.size > 1 ? try Team($0, timeout: timeout) : nil }
+        // A connection that ends is told by an error, and not by the end of the process.
+        if launch != nil { signal(SIGPIPE, SIG_IGN) }
+        do {
+            team = try launch.flatMap { $0.size > 1 ? try Team($0, timeout: timeout) : nil }
+        } catch {
+            Launching.end(with: error)
+        }
         if let threads {
             setThreadCount(threads)
         } else if let team, environment["OMP_NUM_THREADS"] == nil {
@@ -33,8 +42,17 @@ struct Launching {
             try body(team)
             team?.leave()
         } catch {
-            team?.leave(because: error)
-            throw error
+            guard let team else { throw error }
+            team.leave(because: error)
+            Launching.end(with: error)
         }
+    }
+
+    /// Ends the process at once: threads that a failed exchange still occupies use what an orderly end would tear down.
+    private static func end(with error: any Error) -> Never {
+        let message = CamtlCommand.fullMessage(for: error)
+        if !message.isEmpty { FileHandle.standardError.write(Data((message + "\n").utf8)) }
+        fflush(nil)
+        _exit(CamtlCommand.exitCode(for: error).rawValue)
     }
 }

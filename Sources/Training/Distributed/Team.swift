@@ -66,14 +66,19 @@ public final class Team {
         let name = ProcessInfo.processInfo.hostName
         try meeting.set("here", launch.rank, name)
         let deadline = ContinuousClock.now + .seconds(timeout)
+        let pause = 0.05
         while true {
             let names = try meeting.values("here", size: launch.size)
             if names.count == launch.size { return names.values.count { $0 == name } }
-            guard ContinuousClock.now < deadline else {
+            // The first that gives up says it to all, and they end together, before the store does.
+            let isOver = try ContinuousClock.now >= deadline || meeting.store.has(meeting.key("over", 0))
+            if isOver {
+                try meeting.set("over", 0, "")
+                Thread.sleep(forTimeInterval: launch.rank == 0 ? 10 * pause : 0)
                 throw TeamError.absent(
                     ranks: (0..<launch.size).filter { names[$0] == nil }, size: launch.size, seconds: timeout)
             }
-            Thread.sleep(forTimeInterval: 0.05)
+            Thread.sleep(forTimeInterval: pause)
         }
     }
 
