@@ -126,10 +126,6 @@ CTTensor ct_reshape(CTTensor source, const int64_t *shape, size_t rank) {
     return tensor([&] { return source->value.reshape(sizes(shape, rank)); });
 }
 
-CTTensor ct_transpose(CTTensor source, int64_t first, int64_t second) {
-    return tensor([&] { return source->value.transpose(first, second); });
-}
-
 CTTensor ct_unsqueeze(CTTensor source, int64_t dimension) {
     return tensor([&] { return source->value.unsqueeze(dimension); });
 }
@@ -138,14 +134,6 @@ CTTensor ct_narrow(CTTensor source, int64_t dimension, int64_t start, int64_t le
     return tensor([&] { return source->value.narrow(dimension, start, length); });
 }
 
-CTTensor ct_concatenate(const CTTensor *tensors, size_t count, int64_t dimension) {
-    return tensor([&] { return at::cat(list(tensors, count), dimension); });
-}
-
 CTTensor ct_index_select(CTTensor source, int64_t dimension, CTTensor indices) {
     return tensor([&] { return source->value.index_select(dimension, indices->value); });
-}
-
-CTTensor ct_pad_last(CTTensor source, int64_t before, int64_t after) {
-    return tensor([&] { return at::constant_pad_nd(source->value, {before, after}); });
 }
