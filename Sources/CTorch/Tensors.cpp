@@ -106,7 +106,10 @@ CTTensor ct_grad(CTTensor source, bool *absent) {
     return guarded<CTTensor>(nullptr, [&]() -> CTTensor {
         const at::Tensor &gradient = source->value.grad();
         *absent = !gradient.defined();
-        return *absent ? nullptr : wrap(gradient);
+        if (*absent) return nullptr;
+        // Kept, so that whoever asks next needn't add them up again.
+        if (gradient.is_sparse()) source->value.mutable_grad() = gradient.coalesce();
+        return wrap(source->value.grad());
     });
 }
 

@@ -60,7 +60,7 @@ CTTensor ct_to(CTTensor tensor, int32_t dtype, int32_t device, int32_t device_in
 
 bool ct_set_requires_grad(CTTensor tensor, bool requires_grad);
 bool ct_requires_grad(CTTensor tensor);
-/// The accumulated gradient; *absent is set, and NULL returned, where there is none.
+/// The accumulated gradient, a sparse one with each row once; *absent is set, and NULL returned, where there is none.
 CTTensor ct_grad(CTTensor tensor, bool *absent);
 /// `gradient` or NULL, which removes it.
 bool ct_set_grad(CTTensor tensor, CTTensor gradient);
