@@ -15,8 +15,8 @@ struct CamtlCommand: ParsableCommand {
         discussion: """
             camtl --model_name_or_path DIR --data_dir GLUE --output_dir OUT --do_train --do_eval
 
-            Or camtl FILE.json alone: a JSON object of the same settings by the flags' names, as each run leaves one in \
-            its output folder.
+            Or camtl FILE.json alone: a JSON object of the same settings by the flags' names, as each run leaves one \
+            in its output folder.
             """,
         subcommands: Subcommands.configuration.subcommands)
 
@@ -46,9 +46,9 @@ struct CamtlCommand: ParsableCommand {
     }
 
     mutating func run() throws {
-        let warnings = deprecated.warnings + originalWarnings
+        let warnings = deprecated.warnings + originalWarnings + precisionWarnings
         let configuration = try resolvedConfiguration()
-        for warning in warnings { FileHandle.standardError.write(Data("Warning: \(warning)\n".utf8)) }
+        warn(warnings)
         if let threads = devices.threads { setThreadCount(threads) }
         let renderer = Renderer()
         let reporter = try RunReporter(configuration)
@@ -69,6 +69,10 @@ struct CamtlCommand: ParsableCommand {
     private var originalWarnings: [String] {
         guard training.reproduceOriginal, training.warmupSteps != nil else { return [] }
         return ["--warmup_steps is ignored under --reproduce_original, as in the original"]
+    }
+
+    private var precisionWarnings: [String] {
+        Precision.warnings([("uncertainty_scoring", sampling.precision), ("eval_precision", evaluation.precision)])
     }
 
     /// The deprecated flags go before those that took their place.
