@@ -13,6 +13,7 @@ from workbench import Spread, Workbench, ratio, table
 BASE = ("--encoder_type", "ca-mtl-base")
 BERT = ("--encoder_type", "bert")
 TRAINING = ("--measure", "training")
+INT8 = ("--eval_precision", "int8")
 # Steps of training in which inexact picks are compared with exact ones.
 COMPARED_STEPS = 200
 
@@ -131,39 +132,52 @@ def large(bench: Workbench) -> str:
     return f"The encoder with its layers repeated to be {layers}.\n\n" + table(rows)
 
 
+def rates(results: dict[str, list[dict]], peer: str, sizes: tuple, shares: dict[str, str]) -> str:
+    """Examples a second of camtl's contenders, in batches of 32, and of the peer in batches of each size, held against
+    the peer at its best; `shares` are camtl's of the GEMM peak, or none."""
+    peers = {
+        f"{peer}, batches of {size}": [report["examples"] / report["seconds"][str(size)] for report in results[peer]]
+        for size in sizes}
+    best = max(peers, key=lambda name: statistics.median(peers[name]))
+    rows = [["", "examples/s", *(["% of GEMM peak"] if shares else []), f"times {best}"]]
+
+    def add(name, values, share):
+        rows.append([
+            name, Spread.of(values).text(), *([share] if shares else []),
+            Spread.of(a / b for a, b in zip(values, peers[best])).text(2)])
+    for name, reports in results.items():
+        if name != peer:
+            values = [report["examples"] / report["seconds"] for report in reports]
+            add(f"{name}, batches of 32", values, shares.get(name))
+    for name, values in peers.items():
+        add(name, values, "")
+    return table(rows)
+
+
 def evaluation(bench: Workbench) -> str:
     sizes = (8, 32)
     rows_file = bench.folder / "eval.jsonl"
 
-    def ours(kind, size, *flags):
-        return bench.bench(
-            *kind, "--measure", "evaluation", "--per_device_eval_batch_size", size, "--bench_examples", 1024, *flags)
-    ours(BERT, 32, "--write_eval_rows", rows_file)
+    def ours(*flags):
+        report = bench.bench(
+            "--measure", "evaluation", "--per_device_eval_batch_size", 32, "--bench_examples", 1024, *flags)
+        return {"gemm_peak": report["gemm_peak"], **report["evaluation"]}
+    ours(*BERT, "--write_eval_rows", rows_file)
+    contenders = {
+        "camtl, ca-mtl-base": BASE, "camtl, ca-mtl-base, `--eval_precision int8`": (*BASE, *INT8),
+        "camtl, bert": BERT}
     results = bench.interleaved({
-        "camtl, ca-mtl-base": lambda: ours(BASE, 32), "camtl, bert": lambda: ours(BERT, 32),
+        **{name: lambda flags=flags: ours(*flags) for name, flags in contenders.items()},
         "Trainer": lambda: bench.peer(
             "evaluation.py", "--rows", rows_file, "--batch_sizes", *sizes, "--threads", bench.threads)})
-    peers = {
-        size: [report["examples"] / report["seconds"][str(size)] for report in results["Trainer"]] for size in sizes}
-    best = max(sizes, key=lambda size: statistics.median(peers[size]))
-    rows = [["", "examples/s", "% of GEMM peak", f"times Trainer, batches of {best}"]]
-    for name in ("camtl, ca-mtl-base", "camtl, bert"):
-        figures = [report["evaluation"] for report in results[name]]
-        rates = [figure["examples"] / figure["seconds"] for figure in figures]
-        shares = Spread.of(
-            100 * figure["operations"] / figure["seconds"] / report["gemm_peak"]
-            for figure, report in zip(figures, results[name]))
-        rows.append([
-            f"{name}, batches of 32", Spread.of(rates).text(), shares.text(1),
-            Spread.of(a / b for a, b in zip(rates, peers[best])).text(2)])
-    for size in sizes:
-        rows.append([
-            f"Trainer, batches of {size}", Spread.of(peers[size]).text(), "",
-            Spread.of(a / b for a, b in zip(peers[size], peers[best])).text(2)])
+    shares = {
+        name: Spread.of(
+            100 * report["operations"] / report["seconds"] / report["gemm_peak"] for report in results[name]).text(1)
+        for name in contenders}
     return (
         "Rows of all dev sets, spread over each; the Trainer's `predict` pads to the longest of a batch, takes the "
         "rows in their order, as it does by default, and is compared at the better of its batch sizes.\n\n"
-        + table(rows) + "\n\n" + prediction(bench, sizes))
+        + rates(results, "Trainer", sizes, shares) + "\n\n" + prediction(bench, sizes))
 
 
 def prediction(bench: Workbench, sizes: tuple) -> str:
@@ -182,32 +196,21 @@ def prediction(bench: Workbench, sizes: tuple) -> str:
     rows.write_text("".join(lines), encoding="utf-8")
     one.write_text(lines[0], encoding="utf-8")
 
-    def ours():
+    def ours(*flags):
         def predict(input):
             return bench.run([
                 bench.program, "predict", "--model_name_or_path", model, "--input", input, "--output",
-                bench.folder / "predictions.jsonl", "--per_device_eval_batch_size", 32], "camtl predict")
+                bench.folder / "predictions.jsonl", "--per_device_eval_batch_size", 32, *flags], "camtl predict")
         return {"seconds": predict(rows) - predict(one), "examples": len(lines) - 1}
     results = bench.interleaved({
-        "camtl predict": ours,
-        "pipeline": lambda: bench.peer(
+        "`camtl predict`": ours, "`camtl predict --eval_precision int8`": lambda: ours(*INT8),
+        "`pipeline`": lambda: bench.peer(
             "pipeline.py", "--rows", rows, "--max_length", bench.max_length, "--batch_sizes", *sizes, "--threads",
             bench.threads, model=bench.folder / "converted/mrpc")})
-    ours_rates = [report["examples"] / report["seconds"] for report in results["camtl predict"]]
-    peers = {
-        size: [report["examples"] / report["seconds"][str(size)] for report in results["pipeline"]] for size in sizes}
-    best = max(sizes, key=lambda size: statistics.median(peers[size]))
-    rows = [["", "examples/s", f"times pipeline, batches of {best}"], [
-        "`camtl predict`, batches of 32", Spread.of(ours_rates).text(),
-        Spread.of(a / b for a, b in zip(ours_rates, peers[best])).text(2)]]
-    for size in sizes:
-        rows.append([
-            f"`pipeline`, batches of {size}", Spread.of(peers[size]).text(),
-            Spread.of(a / b for a, b in zip(peers[size], peers[best])).text(2)])
     return (
         f"`camtl predict` and transformers' `pipeline`, {len(lines)} pairs of MRPC from text to probabilities, with "
         "the same weights (`camtl convert`). camtl's time is that of a process less that of one with a single row.\n\n"
-        + table(rows))
+        + rates(results, "`pipeline`", sizes, {}))
 
 
 def tokenizer(bench: Workbench) -> str:

@@ -36,7 +36,6 @@ class Workbench:
     max_length: int = 128
     # Where the plot of growth goes.
     plot: Optional[Path] = None
-    # Another build of camtl, to compare with.
     reports: list = field(default_factory=list)
     versions: dict = field(default_factory=dict)
 
@@ -63,7 +62,8 @@ class Workbench:
             self.program, "bench", "--model_name_or_path", self.model, "--data_dir", data or self.data,
             "--cache_dir", self.folder / "features", "--max_seq_length", self.max_length,
             "--per_device_train_batch_size", self.batch_size, "--learning_rate", "1e-4", "--seed", "12",
-            "--threads", self.threads, "--bench_steps", steps or self.steps, "--bench_warmup", self.warmup, "--json", figures, *flags], "camtl bench")
+            "--threads", self.threads, "--bench_steps", steps or self.steps, "--bench_warmup", self.warmup,
+            "--json", figures, *flags], "camtl bench")
         report = json.loads(figures.read_text())
         self.reports.append(report)
         return report

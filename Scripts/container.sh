@@ -1,6 +1,6 @@
 #!/bin/sh
-# The Dockerfile's steps, which can be run by hand in a bare Debian 12 or Ubuntu 22.04, or newer, that has Swift's toolchain
-# in PATH:
+# The Dockerfile's steps, which can be run by hand in a bare Debian 12 or Ubuntu 22.04, or newer, that has Swift's
+# toolchain in PATH:
 #
 #     container.sh packages             installs what building and testing need, as root
 #     container.sh build [1]            fetches what camtl needs and builds it; 1 takes PyTorch's CUDA libraries

@@ -3,10 +3,9 @@
 
     Scripts/kill_and_resume.py PROGRAM --model FOLDER --data_dir FOLDER [--runs 50] [-- FLAGS]
 
-Each run is killed several times: at a random moment of the time that an uninterrupted run takes, or as soon as it begins
-to write a checkpoint. Every file of its output has to be what the uninterrupted run left, but for times and the
-run's own name. Flags after `--` are the program's, and
-come last.
+Each run is killed several times: at a random moment of the time that an uninterrupted run takes, or as soon as it
+begins to write a checkpoint. Every file of its output has to be what the uninterrupted run left, but for times and the
+run's own name. Flags after `--` are the program's, and come last.
 """
 
 import argparse

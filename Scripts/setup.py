@@ -204,7 +204,8 @@ def check_toolchain() -> None:
             "(g++ on Debian and Ubuntu, gcc-c++ on Fedora and RHEL).")
     if not builds(clang, "#include <zlib.h>\nint main() { return zlibVersion() == nullptr; }\n", "-lz"):
         raise SetupError(
-            "zlib's headers are missing: install them (zlib1g-dev on Debian and Ubuntu, zlib-devel on Fedora and RHEL).")
+            "zlib's headers are missing: install them "
+            "(zlib1g-dev on Debian and Ubuntu, zlib-devel on Fedora and RHEL).")
     if shutil.which("git") is None:
         raise SetupError("git is missing: install git, with which Swift fetches the packages that camtl depends on.")
 
@@ -289,7 +290,8 @@ def provide_folder(
     """A folder of the cache, made when it is not whole.
 
     `make` is given a folder for what it needs meanwhile, and the path in it of the folder to make, which then appears
-    by one rename: an interrupted set-up leaves nothing that looks whole, and what it did leave the next one clears away.
+    by one rename: an interrupted set-up leaves nothing that looks whole, and what it did leave the next one clears
+    away.
     """
     if is_whole():
         return folder

@@ -18,10 +18,6 @@ CTTensor ct_multiply(CTTensor left, CTTensor right) {
     return tensor([&] { return left->value * right->value; });
 }
 
-CTTensor ct_divide(CTTensor left, CTTensor right) {
-    return tensor([&] { return left->value / right->value; });
-}
-
 CTTensor ct_add_scalar(CTTensor source, double scalar) {
     return tensor([&] { return source->value + scalar; });
 }
@@ -42,25 +38,10 @@ CTTensor ct_sum(CTTensor source) {
     return tensor([&] { return source->value.sum(); });
 }
 
-CTTensor ct_sum_dimension(CTTensor source, int64_t dimension, bool keep) {
-    return tensor([&] { return source->value.sum(dimension, keep); });
-}
-
-CTTensor ct_mean(CTTensor source) {
-    return tensor([&] { return source->value.mean(); });
-}
-
 bool ct_copy_from(CTTensor target, CTTensor source) {
     return action([&] {
         at::NoGradGuard guard;
         target->value.copy_(source->value);
-    });
-}
-
-bool ct_multiply_in_place(CTTensor target, double scalar) {
-    return action([&] {
-        at::NoGradGuard guard;
-        target->value.mul_(scalar);
     });
 }
 
@@ -81,23 +62,8 @@ CTTensor ct_embedding(CTTensor weight, CTTensor indices, int64_t paddingIndex, b
     });
 }
 
-CTTensor ct_layer_norm(CTTensor source, CTTensor weight, CTTensor bias, double epsilon) {
-    return tensor([&] {
-        return at::layer_norm(
-            source->value, {source->value.size(-1)}, optionalTensor(weight), optionalTensor(bias), epsilon);
-    });
-}
-
-CTTensor ct_gelu(CTTensor source) {
-    return tensor([&] { return at::gelu(source->value); });
-}
-
 CTTensor ct_relu(CTTensor source) {
     return tensor([&] { return at::relu(source->value); });
-}
-
-CTTensor ct_softmax(CTTensor source, int64_t dimension) {
-    return tensor([&] { return at::softmax(source->value, dimension); });
 }
 
 CTTensor ct_cross_entropy(CTTensor logits, CTTensor classes) {

@@ -116,9 +116,9 @@ at::Tensor sumByPosition(const at::Tensor &rows, const PackedLayout &layout, con
 struct PackedAttention : torch::autograd::Function<PackedAttention> {
     static at::Tensor forward(
         AutogradContext *context, const at::Tensor &query, const at::Tensor &key, const at::Tensor &value,
-        const at::Tensor &queryBias, const at::Tensor &keyBias, const at::Tensor &valueBias, const std::optional<at::Tensor> &blocks,
-        int64_t blockHeight, int64_t heads, double probability, const PackedLayoutPointer &layout, bool ofFirsts,
-        bool needsBackward) {
+        const at::Tensor &queryBias, const at::Tensor &keyBias, const at::Tensor &valueBias,
+        const std::optional<at::Tensor> &blocks, int64_t blockHeight, int64_t heads, double probability,
+        const PackedLayoutPointer &layout, bool ofFirsts, bool needsBackward) {
         const Shape shape{heads, blockHeight, blocks ? blocks->size(2) : 0, ofFirsts};
         const Operands operands{
             query.contiguous(), key.contiguous(), value.contiguous(), queryBias, keyBias, valueBias,
@@ -136,12 +136,12 @@ struct PackedAttention : torch::autograd::Function<PackedAttention> {
             });
         if (needsBackward) {
             context->save_for_backward(
-                {operands.query, operands.key, operands.value, queryBias, keyBias, valueBias, sums, operands.blocks.value_or(at::Tensor())});
-            context->saved_data["layout"] = c10::IValue::make_capsule(layout);
+                {operands.query, operands.key, operands.value, queryBias, keyBias, valueBias, sums,
+                 operands.blocks.value_or(at::Tensor())});
+            save(SavedRows{layout, ofFirsts}, context);
             context->saved_data["blockHeight"] = blockHeight;
             context->saved_data["blockWidth"] = shape.blockWidth;
             context->saved_data["heads"] = heads;
-            context->saved_data["ofFirsts"] = ofFirsts;
             save(mask, context);
         }
         return output;
@@ -149,25 +149,26 @@ struct PackedAttention : torch::autograd::Function<PackedAttention> {
 
     static variable_list backward(AutogradContext *context, variable_list gradients) {
         const auto saved = context->get_saved_variables();
-        const auto layout = c10::static_intrusive_pointer_cast<PackedLayout>(
-            context->saved_data["layout"].toCapsule());
+        const SavedRows kept = savedRows(context);
+        const PackedLayout &layout = *kept.layout;
         const int64_t heads = context->saved_data["heads"].toInt();
         const Shape shape{
             heads, context->saved_data["blockHeight"].toInt(), context->saved_data["blockWidth"].toInt(),
-            context->saved_data["ofFirsts"].toBool()};
-        const Operands operands{saved[0], saved[1], saved[2], saved[3], saved[4], saved[5],
+            kept.ofFirsts};
+        const Operands operands{
+            saved[0], saved[1], saved[2], saved[3], saved[4], saved[5],
             saved[7].defined() ? std::optional(saved[7]) : std::nullopt};
         const at::Tensor gradient = gradients[0].contiguous(), &sums = saved[6];
         at::Tensor dquery = at::empty_like(operands.query), dkey = at::empty_like(operands.key);
         at::Tensor dvalue = at::empty_like(operands.value), dblocks;
         // Sums over the rows of each sequence, of queries, keys and values.
-        const auto count = static_cast<int64_t>(layout->lengths.size());
+        const auto count = static_cast<int64_t>(layout.lengths.size());
         at::Tensor dbias = at::empty({3, count, gradient.size(1)}, gradient.options());
         const int64_t hidden = gradient.size(1), width = hidden / heads, rows = gradient.size(0);
         const int64_t blockStride = operands.blocks ? operands.blocks->size(2) : 0;
         if (blockStride > 0) dblocks = at::zeros({shape.groups(), rows, blockStride}, gradient.options());
         forEachHead(
-            *layout, shape, operands, savedMask(context),
+            layout, shape, operands, savedMask(context),
             [&](AttentionHead &head, int64_t row, int64_t firstKey, int64_t h, int64_t group, int64_t sequence) {
                 head.logSum = mutableFloats(sums) + row * heads + h;
                 const int64_t q = row * hidden + h * width, k = firstKey * hidden + h * width;
@@ -180,7 +181,7 @@ struct PackedAttention : torch::autograd::Function<PackedAttention> {
             });
         return {
             dquery, dkey, dvalue, dbias[0].sum(0), dbias[1].sum(0), dbias[2].sum(0),
-            blockStride > 0 ? sumByPosition(dblocks, *layout, shape, operands.blocks->size(1)) : at::Tensor(),
+            blockStride > 0 ? sumByPosition(dblocks, layout, shape, operands.blocks->size(1)) : at::Tensor(),
             at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor()};
     }
 };

@@ -42,6 +42,17 @@ PackedLayout::PackedLayout(
     for (int64_t token = 0; token < tokens.count; ++token) penalties.push_back(visible[token] ? 0.0f : -10000.0f);
 }
 
+void ctorch::save(const SavedRows &rows, torch::autograd::AutogradContext *context) {
+    context->saved_data["layout"] = c10::IValue::make_capsule(rows.layout);
+    context->saved_data["ofFirsts"] = rows.ofFirsts;
+}
+
+SavedRows ctorch::savedRows(torch::autograd::AutogradContext *context) {
+    return SavedRows{
+        c10::static_intrusive_pointer_cast<PackedLayout>(context->saved_data["layout"].toCapsule()),
+        context->saved_data["ofFirsts"].toBool()};
+}
+
 CTLayout ct_layout(
     const int64_t *lengths, const int64_t *slots, size_t count, size_t slotCount, const bool *visible) {
     return guarded<CTLayout>(nullptr, [&] {

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <vector>
 
+#include <torch/csrc/autograd/custom_function.h>
 #include <torch/custom_class.h>
 
 #include "Parallel.h"
@@ -49,6 +50,17 @@ struct PackedLayout : torch::CustomClassHolder {
 };
 
 using PackedLayoutPointer = c10::intrusive_ptr<PackedLayout>;
+
+/// The rows of a layout that a matrix has, as they are kept for the backward pass.
+struct SavedRows {
+    PackedLayoutPointer layout;
+    bool ofFirsts;
+
+    const PackedLayout::Rows &operator*() const { return layout->rows(ofFirsts); }
+};
+
+void save(const SavedRows &rows, torch::autograd::AutogradContext *context);
+SavedRows savedRows(torch::autograd::AutogradContext *context);
 
 /// Calls `body` with 0 ..< `count`, in any order, each thread taking the next as it comes free.
 template <typename Body>

@@ -14,9 +14,9 @@
 
 namespace ctorch {
 
-/// The entry to the pool of threads that libtorch computes with, by the name that every OpenMP library for libtorch has;
-/// null without such a library. `at::parallel_for` reaches it only where the compiler itself makes OpenMP's calls, which
-/// would be to a pool of its own.
+/// The entry to the pool of threads that libtorch computes with, by the name that every OpenMP library for libtorch
+/// has; null without such a library. `at::parallel_for` reaches it only where the compiler itself makes OpenMP's calls,
+/// which would be to a pool of its own.
 using ParallelEntry = void (*)(void (*body)(void *), void *data, unsigned threads, unsigned flags);
 
 inline ParallelEntry parallelEntry() {

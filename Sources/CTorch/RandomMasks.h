@@ -9,8 +9,8 @@
 
 namespace ctorch {
 
-/// The next `blocks` of the stream, to drop elements with `probability`, in steps of 2^-16; what is kept is scaled by one
-/// over the share that really is. Nothing is drawn where that is all.
+/// The next `blocks` of the stream, to drop elements with `probability`, in steps of 2^-16; what is kept is scaled by
+/// one over the share that really is. Nothing is drawn where that is all.
 Mask drawMask(double probability, int64_t blocks);
 
 /// Keeps a mask for the backward pass, which makes its bits anew.

@@ -106,7 +106,10 @@ CTTensor ct_grad(CTTensor source, bool *absent) {
     return guarded<CTTensor>(nullptr, [&]() -> CTTensor {
         const at::Tensor &gradient = source->value.grad();
         *absent = !gradient.defined();
-        return *absent ? nullptr : wrap(gradient);
+        if (*absent) return nullptr;
+        // Kept, so that whoever asks next needn't add them up again.
+        if (gradient.is_sparse()) source->value.mutable_grad() = gradient.coalesce();
+        return wrap(source->value.grad());
     });
 }
 
@@ -126,10 +129,6 @@ CTTensor ct_reshape(CTTensor source, const int64_t *shape, size_t rank) {
     return tensor([&] { return source->value.reshape(sizes(shape, rank)); });
 }
 
-CTTensor ct_transpose(CTTensor source, int64_t first, int64_t second) {
-    return tensor([&] { return source->value.transpose(first, second); });
-}
-
 CTTensor ct_unsqueeze(CTTensor source, int64_t dimension) {
     return tensor([&] { return source->value.unsqueeze(dimension); });
 }
@@ -138,14 +137,6 @@ CTTensor ct_narrow(CTTensor source, int64_t dimension, int64_t start, int64_t le
     return tensor([&] { return source->value.narrow(dimension, start, length); });
 }
 
-CTTensor ct_concatenate(const CTTensor *tensors, size_t count, int64_t dimension) {
-    return tensor([&] { return at::cat(list(tensors, count), dimension); });
-}
-
 CTTensor ct_index_select(CTTensor source, int64_t dimension, CTTensor indices) {
     return tensor([&] { return source->value.index_select(dimension, indices->value); });
-}
-
-CTTensor ct_pad_last(CTTensor source, int64_t before, int64_t after) {
-    return tensor([&] { return at::constant_pad_nd(source->value, {before, after}); });
 }

@@ -29,6 +29,8 @@ struct Bench: ParsableCommand {
         let location = model.modelNameOrPath == nil ? nil : problems.catching(model.location)
         try problems.throwIfAny()
         guard let location else { preconditionFailure("what is missing is a problem that has been thrown") }
+        warn(
+            Precision.warnings([("uncertainty_scoring", sampling.precision), ("eval_precision", bench.evalPrecision)]))
         if let threads = devices.threads { setThreadCount(threads) }
         var configuration = try RunConfiguration(location, model, data, training, sampling)
         configuration.training.evaluationBatchSize = bench.evalBatchSize

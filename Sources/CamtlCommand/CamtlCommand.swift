@@ -15,8 +15,8 @@ struct CamtlCommand: ParsableCommand {
         discussion: """
             camtl --model_name_or_path DIR --data_dir GLUE --output_dir OUT --do_train --do_eval
 
-            Or camtl FILE.json alone: a JSON object of the same settings by the flags' names, as each run leaves one in \
-            its output folder.
+            Or camtl FILE.json alone: a JSON object of the same settings by the flags' names, as each run leaves one \
+            in its output folder.
             """,
         subcommands: Subcommands.configuration.subcommands)
 
@@ -46,7 +46,7 @@ struct CamtlCommand: ParsableCommand {
     }
 
     mutating func run() throws {
-        let warnings = deprecated.warnings + originalWarnings
+        let warnings = deprecated.warnings + originalWarnings + precisionWarnings
         var configuration = try resolvedConfiguration()
         let launching = try Launching(
             localRank: devices.localRank, timeout: devices.ddpTimeout, threads: devices.threads)
@@ -55,7 +55,7 @@ struct CamtlCommand: ParsableCommand {
         if configuration.trains, launching.restarts > 0 { configuration.resumes = configuration.resumes ?? .newest }
         try launching.run { team in
             let isFirst = team?.isFirst ?? true
-            if isFirst { CamtlCommand.say(warnings.map { "Warning: \($0)" }) }
+            if isFirst { warn(warnings) }
             try CamtlCommand.run(configuration, team, reports: isFirst)
         }
     }
@@ -73,18 +73,18 @@ struct CamtlCommand: ParsableCommand {
             }.execute()
         } catch let stop as TrainingError {
             guard case .stopped = stop else { throw stop }
-            if reports { say(["camtl: \(stop)"]) }
+            if reports { FileHandle.standardError.write(Data("camtl: \(stop)\n".utf8)) }
             throw signals.exitCode
         }
-    }
-
-    private static func say(_ lines: [String]) {
-        FileHandle.standardError.write(Data(lines.map { $0 + "\n" }.joined().utf8))
     }
 
     private var originalWarnings: [String] {
         guard training.reproduceOriginal, training.warmupSteps != nil else { return [] }
         return ["--warmup_steps is ignored under --reproduce_original, as in the original"]
+    }
+
+    private var precisionWarnings: [String] {
+        Precision.warnings([("uncertainty_scoring", sampling.precision), ("eval_precision", evaluation.precision)])
     }
 
     /// The deprecated flags go before those that took their place.

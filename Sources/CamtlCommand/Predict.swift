@@ -10,8 +10,8 @@ struct Predict: ParsableCommand {
         abstract: "Predict rows of text with a trained model.",
         discussion: """
             A row of the input is a JSON object on a line: {"task": "rte", "sentence1": "…", "sentence2": "…"}, or \
-            with "sentence" for a single text, or already tokenised with "input_ids" and "token_type_ids". Each row of the \
-            output has task, label (or value), probabilities, logits and entropy, in the input's order.
+            with "sentence" for a single text, or already tokenised with "input_ids" and "token_type_ids". Each row of \
+            the output has task, label (or value), probabilities, logits and entropy, in the input's order.
             """)
 
     @Option(name: .customLong("model_name_or_path"), help: "The trained model's folder.")
@@ -28,7 +28,9 @@ struct Predict: ParsableCommand {
     @Option(name: .customLong("output"), help: "The file to write, JSON lines.")
     var output: String
 
-    @Option(name: .customLong("per_device_eval_batch_size"), parsing: .unconditional, help: "Rows of a batch; short ones are computed more at a time.")
+    @Option(
+        name: .customLong("per_device_eval_batch_size"), parsing: .unconditional,
+        help: "Rows of a batch; short ones are computed more at a time.")
     var batchSize = 8
 
     @Option(
@@ -41,6 +43,7 @@ struct Predict: ParsableCommand {
             throw CommandError(
                 "--per_device_eval_batch_size is \(batchSize); it has to be from 1 to \(Problems.highestCount)")
         }
+        warn(Precision.warnings([("eval_precision", precision)]))
         var request = TrainedModel.Request()
         request.mustBeTrained = true
         request.tasks = tasks.isEmpty ? nil : try tasks.map { try GLUE.task(named: $0).head }

@@ -106,7 +106,8 @@ final class Renderer {
         let elapsed = (ContinuousClock.now - trainingStart) / .seconds(1)
         let left = elapsed / Double(max(step - firstStep, 1)) * Double(totalSteps - step)
         return "step \(step)/\(totalSteps)  epoch \(format(epoch, 2))  loss \(format(loss, 4))"
-            + "  rate \(String(format: "%.2e", rate))  \(format(examplesPerSecond, 1)) examples/s  left \(duration(left))"
+            + "  rate \(String(format: "%.2e", rate))  \(format(examplesPerSecond, 1)) examples/s"
+            + "  left \(duration(left))"
     }
 
     private func show(_ summary: TrainingSummary) {

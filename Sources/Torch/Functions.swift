@@ -8,10 +8,6 @@ extension Tensor {
         try Tensor(ct_reshape(handle, shape.map(Int64.init), shape.count))
     }
 
-    public func transposed(_ first: Int, _ second: Int) throws -> Tensor {
-        try Tensor(ct_transpose(handle, Int64(first), Int64(second)))
-    }
-
     public func unsqueezed(_ dimension: Int) throws -> Tensor {
         try Tensor(ct_unsqueeze(handle, Int64(dimension)))
     }
@@ -24,18 +20,6 @@ extension Tensor {
     /// The entries of `dimension` that `indices` (Int64) names, in that order.
     public func selected(_ dimension: Int, _ indices: Tensor) throws -> Tensor {
         try Tensor(ct_index_select(handle, Int64(dimension), indices.handle))
-    }
-
-    /// Zeros around the last dimension; a negative count cuts entries away.
-    public func paddedLast(before: Int, after: Int) throws -> Tensor {
-        try Tensor(ct_pad_last(handle, Int64(before), Int64(after)))
-    }
-}
-
-public func concatenated(_ tensors: [Tensor], dimension: Int) throws -> Tensor {
-    // An array may be released after its last use in Swift; the handles in C need it until the end.
-    try withExtendedLifetime(tensors) {
-        try Tensor(ct_concatenate(tensors.map(\.handle), tensors.count, Int64(dimension)))
     }
 }
 
@@ -54,10 +38,6 @@ extension Tensor {
         try Tensor(ct_multiply(left.handle, right.handle))
     }
 
-    public static func / (left: Tensor, right: Tensor) throws -> Tensor {
-        try Tensor(ct_divide(left.handle, right.handle))
-    }
-
     public static func + (left: Tensor, right: Double) throws -> Tensor {
         try Tensor(ct_add_scalar(left.handle, right))
     }
@@ -71,26 +51,13 @@ extension Tensor {
     }
 
     public func sum() throws -> Tensor { try Tensor(ct_sum(handle)) }
-
-    public func sum(dimension: Int, keep: Bool = false) throws -> Tensor {
-        try Tensor(ct_sum_dimension(handle, Int64(dimension), keep))
-    }
-
-    public func mean() throws -> Tensor { try Tensor(ct_mean(handle)) }
 }
 
 // MARK: - Neural network functions
 
 public func tanh(_ x: Tensor) throws -> Tensor { try Tensor(ct_tanh(x.handle)) }
 
-/// x Φ(x), with the error function.
-public func gelu(_ x: Tensor) throws -> Tensor { try Tensor(ct_gelu(x.handle)) }
-
 public func relu(_ x: Tensor) throws -> Tensor { try Tensor(ct_relu(x.handle)) }
-
-public func softmax(_ x: Tensor, dimension: Int = -1) throws -> Tensor {
-    try Tensor(ct_softmax(x.handle, Int64(dimension)))
-}
 
 /// Zeroes each element with `probability` and scales the others by 1 / (1 - probability); draws from the
 /// stream that `seedRandomStream` seeds. Nothing happens, and nothing is drawn, at probability 0.
@@ -109,11 +76,6 @@ public func embedding(
     _ indices: Tensor, table: Tensor, paddingIndex: Int? = nil, sparseGradient: Bool = false
 ) throws -> Tensor {
     try Tensor(ct_embedding(table.handle, indices.handle, Int64(paddingIndex ?? -1), sparseGradient))
-}
-
-/// (x - mean) / sqrt(variance + epsilon) over the last dimension, then scaled and shifted where given.
-public func layerNorm(_ x: Tensor, weight: Tensor?, bias: Tensor?, epsilon: Double) throws -> Tensor {
-    try Tensor(ct_layer_norm(x.handle, weight?.handle, bias?.handle, epsilon))
 }
 
 /// The mean of -log softmax(logits)[class] over the rows: logits [n, k], classes [n] (Int64).

@@ -180,11 +180,6 @@ extension Tensor {
 
     /// Whether only some rows of it are there; the others are 0.
     public var isSparse: Bool { ct_is_sparse(handle) }
-
-    /// Scales the elements in place, outside of automatic differentiation.
-    public func multiplyInPlace(by scalar: Double) throws {
-        try Tensor.check(ct_multiply_in_place(handle, scalar))
-    }
 }
 
 /// Runs `body` without recording operations for automatic differentiation, on the calling thread.

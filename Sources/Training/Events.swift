@@ -99,7 +99,8 @@ public enum TrainingError: Error, CustomStringConvertible, Sendable {
     public var description: String {
         switch self {
         case .lossNotFinite(let step, let loss, let tasks):
-            "the loss of step \(step) is \(loss.isNaN ? "nan" : "\(loss)") (tasks in its batch: \(tasks.joined(separator: ", "))); "
+            "the loss of step \(step) is \(loss.isNaN ? "nan" : "\(loss)") "
+                + "(tasks in its batch: \(tasks.joined(separator: ", "))); "
                 + "try a lower --learning_rate or a longer warm-up (--warmup_proportion)"
         case .gradientNotFinite(let step):
             "the gradients of step \(step) are not finite; try a lower --learning_rate or a longer warm-up "

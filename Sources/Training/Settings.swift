@@ -36,8 +36,8 @@ public struct TrainingSettings: Sendable, Equatable {
     public var metricForBestModel = "average"
     /// After how many evaluations in a row that are not the best yet training ends; nil for never.
     public var earlyStoppingPatience: Int?
-    /// Sequences over which evaluation averages losses first, and that it and the scoring of candidates at least compute at
-    /// a time.
+    /// Sequences over which evaluation averages losses first, and that it and the scoring of candidates at least
+    /// compute at a time.
     public var evaluationBatchSize = 8
     public var evaluationPrecision = Precision.exact
     /// Whether the encoder's output is computed for every token, as the original does, and not for the first tokens

@@ -12,7 +12,8 @@ final class StoppedRunTests: CommandTestCase {
     }
 
     private func training(_ output: URL, steps: Int, _ more: String...) -> [String] {
-        arguments(tasks: tasks, output: output, "--encoder_type", "ca-mtl-base", "--do_train", "--max_steps", "\(steps)")
+        arguments(
+            tasks: tasks, output: output, "--encoder_type", "ca-mtl-base", "--do_train", "--max_steps", "\(steps)")
             + more
     }
 

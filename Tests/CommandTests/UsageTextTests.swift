@@ -56,7 +56,8 @@ final class UsageTextTests: CommandTestCase {
         expected["logging_dir"] = folder.appendingPathComponent("logs").path
         let saved = try settings(output)
         for (name, value) in expected {
-            let same = saved[name] == value || saved[name] == "\"\(value)\"" || Double(saved[name] ?? "") == Double(value)
+            let same =
+                saved[name] == value || saved[name] == "\"\(value)\"" || Double(saved[name] ?? "") == Double(value)
             XCTAssert(saved[name] != nil && same, "--\(name) \(value) was saved as \(saved[name] ?? "nothing")")
         }
         XCTAssertEqual(

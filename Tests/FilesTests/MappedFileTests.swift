@@ -44,7 +44,9 @@ final class MappedFileTests: XCTestCase {
         var hashes: [UInt8] = []
         for start in stride(from: 0, to: data.count, by: 1 << 20) {
             let digits = Array(SHA256(data[start..<min(start + 1 << 20, data.count)]).hexadecimal)
-            hashes += stride(from: 0, to: digits.count, by: 2).compactMap { UInt8(String(digits[$0...$0 + 1]), radix: 16) }
+            hashes += stride(from: 0, to: digits.count, by: 2).compactMap {
+                UInt8(String(digits[$0...$0 + 1]), radix: 16)
+            }
         }
         XCTAssertEqual(hashes.count, 96)
         XCTAssertEqual(SHA256(ofPiecesOf: file), SHA256(hashes))

@@ -182,7 +182,8 @@ final class PackedTests: XCTestCase {
         let output = try normalized(batches[0], width: 384, dropout: 0.1)
         // In each row the kept ones stand above the mean, the dropped ones below.
         let dropped = output.filter { $0 < 0 }.count
-        XCTAssertEqual(Double(dropped) / Double(output.count), 0.1, accuracy: 5 * (0.09 / Double(output.count)).squareRoot())
+        XCTAssertEqual(
+            Double(dropped) / Double(output.count), 0.1, accuracy: 5 * (0.09 / Double(output.count)).squareRoot())
     }
 
     /// Weights of attention that are all equal, of values that are all one: the sum of what is kept.
@@ -198,11 +199,13 @@ final class PackedTests: XCTestCase {
     func testAttentionDropsWeights() throws {
         try seedRandomStream(8)
         let batch = Batch(lengths: [400, 400], slots: [0, 1])
-        XCTAssertEqual(try attended(batch, dropout: 0).map { ($0 * 1000).rounded() }, Array(repeating: 1000, count: 800 * 16))
+        XCTAssertEqual(
+            try attended(batch, dropout: 0).map { ($0 * 1000).rounded() }, Array(repeating: 1000, count: 800 * 16))
         let sums = try attended(batch, dropout: 0.1)
         XCTAssertGreaterThan(Set(sums).count, 20)
         // 800 rows of 400 weights: five standard deviations of the mean.
-        XCTAssertEqual(sums.reduce(0, +) / Float(sums.count), 1, accuracy: 5 * (0.1 / 0.9 / 320_000 as Float).squareRoot())
+        XCTAssertEqual(
+            sums.reduce(0, +) / Float(sums.count), 1, accuracy: 5 * (0.1 / 0.9 / 320_000 as Float).squareRoot())
     }
 
     func testBitsAreTheSameAtAnyNumberOfThreads() throws {

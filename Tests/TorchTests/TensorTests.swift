@@ -24,8 +24,10 @@ final class TensorTests: XCTestCase {
         XCTAssertEqual(tensor.size(-1), 3)
         XCTAssertEqual(tensor.device, .cpu)
         XCTAssertEqual(try tensor.elements(Float.self), [1, 2, 3, 4, 5, 6])
-        XCTAssertEqual(try tensor.transposed(0, 1).elements(Float.self), [1, 4, 2, 5, 3, 6])
-        XCTAssertEqual(try tensor.transposed(0, 1).bytes(), try Tensor([1, 4, 2, 5, 3, 6] as [Float]).bytes())
+        // Its rows don't follow each other in memory.
+        let columns = try tensor.narrowed(1, 1..<3)
+        XCTAssertEqual(try columns.elements(Float.self), [2, 3, 5, 6])
+        XCTAssertEqual(try columns.bytes(), try Tensor([2, 3, 5, 6] as [Float]).bytes())
     }
 
     func testArraysMakeTensorsOfTheirElementType() throws {
@@ -93,13 +95,10 @@ final class TensorTests: XCTestCase {
         }
         assertRefused(saying: "must match the size of tensor b (4)") { try matrix + Tensor.zeros([2, 4]) }
         assertRefused(saying: "invalid for input of size 6") { try matrix.reshaped([4, 2]) }
-        assertRefused(saying: "Dimension out of range") { try matrix.transposed(0, 2) }
+        assertRefused(saying: "Dimension out of range") { try matrix.narrowed(2, 0..<1) }
         assertRefused(saying: "exceeds dimension size (3)") { try matrix.narrowed(1, 2..<4) }
         assertRefused(saying: "out of range") { try matrix.selected(0, Tensor([2] as [Int64])) }
         assertRefused(saying: "index out of range") { try embedding(Tensor([5] as [Int64]), table: matrix) }
-        assertRefused(saying: "Sizes of tensors must match") {
-            try concatenated([matrix, Tensor.zeros([2, 4])], dimension: 0)
-        }
         assertRefused(saying: "Target 3 is out of bounds") {
             try crossEntropy(logits: matrix, classes: Tensor([0, 3] as [Int64]))
         }
@@ -134,10 +133,6 @@ final class TensorTests: XCTestCase {
         XCTAssertEqual(try tensor.unsqueezed(1).shape, [2, 1, 3])
         XCTAssertEqual(try elements(tensor.narrowed(1, 1..<3)), [1, 2, 4, 5])
         XCTAssertEqual(try elements(tensor.selected(1, Tensor([2, 0, 2] as [Int64]))), [2, 0, 2, 5, 3, 5])
-        XCTAssertEqual(try elements(tensor.paddedLast(before: 1, after: 0)), [0, 0, 1, 2, 0, 3, 4, 5])
-        XCTAssertEqual(try elements(tensor.paddedLast(before: -1, after: 1)), [1, 2, 0, 4, 5, 0])
-        let longer = try concatenated([tensor, tensor.narrowed(1, 0..<1)], dimension: 1)
-        XCTAssertEqual(try elements(longer), [0, 1, 2, 0, 3, 4, 5, 3])
     }
 
     func testArithmeticBroadcasts() throws {
@@ -147,14 +142,10 @@ final class TensorTests: XCTestCase {
         XCTAssertEqual(try elements(matrix + row), [11, 22, 13, 24])
         XCTAssertEqual(try elements(matrix - row), [-9, -18, -7, -16])
         XCTAssertEqual(try elements(matrix * row), [10, 40, 30, 80])
-        XCTAssertEqual(try elements(matrix / row), [0.1, 0.1, 0.3, 0.2])
         XCTAssertEqual(try elements(matrix + 0.5), [1.5, 2.5, 3.5, 4.5])
         XCTAssertEqual(try elements(matrix * 2), [2, 4, 6, 8])
         XCTAssertEqual(try elements(matrix.matrixMultiplied(matrix)), [7, 10, 15, 22])
         XCTAssertEqual(try matrix.sum().item(), 10)
-        XCTAssertEqual(try matrix.mean().item(), 2.5)
-        XCTAssertEqual(try elements(matrix.sum(dimension: 0)), [4, 6])
-        XCTAssertEqual(try matrix.sum(dimension: 1, keep: true).shape, [2, 1])
     }
 
     func testLossesAndActivations() throws {
@@ -165,7 +156,9 @@ final class TensorTests: XCTestCase {
         let targets = try Tensor([1, 1, 1, 1] as [Double], shape: [2, 2])
         XCTAssertEqual(try meanSquaredError(logits, targets).item(), 1.5)
         XCTAssertEqual(try relu(logits).elements(Double.self), [2, 0, 0, 1])
-        XCTAssertEqual(try gelu(logits).elements(Double.self)[0], 1 + erf(2.0.squareRoot()), accuracy: 1e-14)
-        XCTAssertEqual(try softmax(logits).elements(Double.self)[0], 1 / (1 + exp(-2.0)), accuracy: 1e-14)
+        let active: [Double] = try gelu(logits, bias: Tensor([0, 0.5] as [Double])).elements()
+        for (value, z) in zip(active, [2, 0.5, -1, 1.5]) {
+            XCTAssertEqual(value, z / 2 * (1 + erf(z / 2.0.squareRoot())), accuracy: 1e-14)
+        }
     }
 }

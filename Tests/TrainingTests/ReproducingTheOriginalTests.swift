@@ -59,7 +59,8 @@ final class ReproducingTheOriginalTests: ToyTestCase {
         let all = [0, 1].flatMap { task in (0..<4).map { ExampleReference(task: task, index: $0) } }
         // The sum of the same numbers in another order.
         XCTAssertEqual(
-            try train(settings).steps[0].loss, try loss(trained, TrainingBatch(all, data: TrainingSets(data))), accuracy: 1e-5)
+            try train(settings).steps[0].loss, try loss(trained, TrainingBatch(all, data: TrainingSets(data))),
+            accuracy: 1e-5)
     }
 
     private struct FirstLosses {

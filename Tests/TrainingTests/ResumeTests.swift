@@ -137,7 +137,10 @@ final class ResumeTests: ToyTestCase {
             guard case ResumeError.otherRun(_, let differences) = error else { return XCTFail("\(error)") }
             XCTAssertEqual(
                 differences,
-                ["group_by_length was false and is true", "learning_rate was 0.001 and is 0.5", "train batch size of all processes was 8 and is 9"])
+                [
+                    "group_by_length was false and is true", "learning_rate was 0.001 and is 0.5",
+                    "train batch size of all processes was 8 and is 9",
+                ])
         }
         try writeData("cola", train: 31)
         XCTAssertThrowsError(try run(settings, in: outputDirectory, from: checkpoint)) { error in

@@ -180,7 +180,8 @@ final class SamplerTests: XCTestCase {
         for epoch in epochs {
             let longest = epoch.map { $0.map(lengths).max() ?? 0 }
             let rising = zip(longest, longest.dropFirst()).count { $0 < $1 }
-            // Of 99 neighbours half rise, with a standard deviation of 3 (less than a coin's, as neighbours share a batch).
+            // Of 99 neighbours half rise, with a standard deviation of 3 (less than a coin's, as neighbours share a
+            // batch).
             XCTAssertEqual(Double(rising), 49.5, accuracy: 15)
         }
         XCTAssertNotEqual(epochs[0], epochs[1])

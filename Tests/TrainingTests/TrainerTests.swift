@@ -197,7 +197,8 @@ final class TrainerTests: ToyTestCase {
             XCTAssertEqual(step, 2)
             XCTAssertFalse(loss.isFinite)
             XCTAssertEqual(tasks, ["sts-b"])
-            XCTAssertTrue("\(error)".hasPrefix("the loss of step 2 is \(loss.isNaN ? "nan" : "\(loss)") (tasks in its batch: sts-b)"), "\(error)")
+            let said = "the loss of step 2 is \(loss.isNaN ? "nan" : "\(loss)") (tasks in its batch: sts-b)"
+            XCTAssertTrue("\(error)".hasPrefix(said), "\(error)")
         }
         XCTAssertEqual(differences(try XCTUnwrap(model).weights(), weights), [], "the loss changed the model")
         XCTAssertEqual(try FileManager.default.contentsOfDirectory(atPath: outputDirectory.path), [".camtl-run"])

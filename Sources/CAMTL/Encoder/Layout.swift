@@ -106,8 +106,8 @@ struct Context {
     let dropout: DropoutRates
     /// nil in plain BERT.
     let condition: TaskCondition?
-    /// The rows of the encoder's output that are read. Nothing else depends on the others of its last layer: they are not
-    /// computed.
+    /// The rows of the encoder's output that are read. Nothing else depends on the others of its last layer: they are
+    /// not computed.
     let output: PackedLayout.Rows
     /// What stands in for the wide layers, or nil where they compute exactly.
     let quantized: QuantizedLayers?

@@ -35,5 +35,7 @@ public final class QuantizedLayers {
 extension CAMTLModel {
     /// The encoder's layers as they are now, in 8-bit integers.
     /// - Throws: `TorchError` if the weights are not float32 on the CPU.
-    public func quantizedLayers() throws -> QuantizedLayers { try withoutGradients { try QuantizedLayers(bert.encoder) } }
+    public func quantizedLayers() throws -> QuantizedLayers {
+        try withoutGradients { try QuantizedLayers(bert.encoder) }
+    }
 }

@@ -70,7 +70,9 @@ void pack(
         const F added = bias ? load(bias + i, n) : F{};
         const float *from = source + i;
         float *to = target + i;
-        for (int64_t row = 0; row < rows; ++row, from += stride, to += padded) *(F *)to = (load(from, n) + added) * scale;
+        for (int64_t row = 0; row < rows; ++row, from += stride, to += padded) {
+            *(F *)to = (load(from, n) + added) * scale;
+        }
     }
     for (int64_t i = rows * padded; i < count * padded; i += lanes) *(F *)(target + i) = F{};
 }

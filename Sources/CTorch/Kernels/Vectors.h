@@ -1,4 +1,5 @@
-// Vectors of 16 floats, which the compiler cuts to the registers of an instruction set, and what all loops make of them.
+// Vectors of 16 floats, which the compiler cuts to the registers of an instruction set, and what all loops make of
+// them.
 
 namespace ctorch {
 namespace {
@@ -90,7 +91,8 @@ CTORCH_INLINE void factors(const Mask &mask, int64_t block, F &low, F &high) {
 
 #pragma STDC FP_CONTRACT ON
 
-/// e^x to about 2 units in the last place; 0 below -87, infinite above 88, x where it is no number. Cody and Waite's reduction and the polynomial of Cephes' expf.
+/// e^x to about 2 units in the last place; 0 below -87, infinite above 88, x where it is no number. Cody and Waite's
+/// reduction and the polynomial of Cephes' expf.
 CTORCH_INLINE F exponential(const F &value) {
     const F lowest = splat(-87.0f);
     const I isLow = value < lowest;

@@ -60,7 +60,7 @@ CTTensor ct_to(CTTensor tensor, int32_t dtype, int32_t device, int32_t device_in
 
 bool ct_set_requires_grad(CTTensor tensor, bool requires_grad);
 bool ct_requires_grad(CTTensor tensor);
-/// The accumulated gradient; *absent is set, and NULL returned, where there is none.
+/// The accumulated gradient, a sparse one with each row once; *absent is set, and NULL returned, where there is none.
 CTTensor ct_grad(CTTensor tensor, bool *absent);
 /// `gradient` or NULL, which removes it.
 bool ct_set_grad(CTTensor tensor, CTTensor gradient);
@@ -70,30 +70,22 @@ CTTensor ct_detach(CTTensor tensor);
 // Shape.
 
 CTTensor ct_reshape(CTTensor tensor, const int64_t *shape, size_t rank);
-CTTensor ct_transpose(CTTensor tensor, int64_t first, int64_t second);
 CTTensor ct_unsqueeze(CTTensor tensor, int64_t dimension);
 CTTensor ct_narrow(CTTensor tensor, int64_t dimension, int64_t start, int64_t length);
-CTTensor ct_concatenate(const CTTensor *tensors, size_t count, int64_t dimension);
 CTTensor ct_index_select(CTTensor tensor, int64_t dimension, CTTensor indices);
-/// Zeros around the last dimension; a negative count cuts columns away.
-CTTensor ct_pad_last(CTTensor tensor, int64_t before, int64_t after);
 
 // Arithmetic, with broadcasting.
 
 CTTensor ct_add(CTTensor left, CTTensor right);
 CTTensor ct_subtract(CTTensor left, CTTensor right);
 CTTensor ct_multiply(CTTensor left, CTTensor right);
-CTTensor ct_divide(CTTensor left, CTTensor right);
 CTTensor ct_add_scalar(CTTensor tensor, double scalar);
 CTTensor ct_multiply_scalar(CTTensor tensor, double scalar);
 CTTensor ct_matmul(CTTensor left, CTTensor right);
 CTTensor ct_tanh(CTTensor tensor);
 CTTensor ct_sum(CTTensor tensor);
-CTTensor ct_sum_dimension(CTTensor tensor, int64_t dimension, bool keep);
-CTTensor ct_mean(CTTensor tensor);
 /// In place, outside of automatic differentiation.
 bool ct_copy_from(CTTensor tensor, CTTensor source);
-bool ct_multiply_in_place(CTTensor tensor, double scalar);
 bool ct_zero_in_place(CTTensor tensor);
 bool ct_is_sparse(CTTensor tensor);
 
@@ -103,12 +95,7 @@ bool ct_is_sparse(CTTensor tensor);
 CTTensor ct_linear(CTTensor tensor, CTTensor weight, CTTensor bias);
 /// Rows of `weight`; the row `padding_index` gets no gradient (-1: every row does). The gradient may be sparse.
 CTTensor ct_embedding(CTTensor weight, CTTensor indices, int64_t padding_index, bool sparse);
-/// Over the last dimension; `weight` and `bias` or NULL.
-CTTensor ct_layer_norm(CTTensor tensor, CTTensor weight, CTTensor bias, double epsilon);
-/// The exact form, by the error function.
-CTTensor ct_gelu(CTTensor tensor);
 CTTensor ct_relu(CTTensor tensor);
-CTTensor ct_softmax(CTTensor tensor, int64_t dimension);
 /// The mask depends on the seed and on what has been drawn since, not on the number of threads.
 CTTensor ct_dropout(CTTensor tensor, double probability);
 /// Mean cross entropy of logits [n, k] and class indices [n].
@@ -117,8 +104,8 @@ CTTensor ct_cross_entropy(CTTensor logits, CTTensor classes);
 CTTensor ct_mse_loss(CTTensor values, CTTensor targets);
 
 // Packed batches: sequences without padding, one after the other, in matrices with a row a token. Each sequence is of a
-// "slot", its task's position among those of the batch. `of_firsts` means matrices with a row a sequence instead, of its
-// first token.
+// "slot", its task's position among those of the batch. `of_firsts` means matrices with a row a sequence instead, of
+// its first token.
 
 typedef struct CTLayoutImpl *CTLayout;
 

@@ -16,8 +16,8 @@ public struct BenchmarkSettings: Sendable {
     public var steps = 20
     /// Training steps before them, at least 1.
     public var warmupSteps = 3
-    /// Training steps under inexact uncertainty sampling after which its picks are compared with those of exact scoring;
-    /// 0 compares none.
+    /// Training steps under inexact uncertainty sampling after which its picks are compared with those of exact
+    /// scoring; 0 compares none.
     public var comparedSteps = 0
     /// The rows of dev sets that are evaluated, about: the sets' shares of them are rounded up.
     public var evaluationExamples = 2048

@@ -94,8 +94,8 @@ public enum ResumeError: Error, Equatable, CustomStringConvertible, Sendable {
         case .notWhole(let path, let reason):
             "\(path): this is no whole checkpoint to go on from: \(reason); name another with --resume_from_checkpoint"
         case .otherRun(let path, let differences):
-            "\(path): this checkpoint is of a run with other settings: \(differences.joined(separator: "; ")); give the "
-                + "same ones, or start a new run from its weights with --model_name_or_path \(path)"
+            "\(path): this checkpoint is of a run with other settings: \(differences.joined(separator: "; ")); give "
+                + "the same ones, or start a new run from its weights with --model_name_or_path \(path)"
         case .otherParameters(let path):
             "\(path): these are the moments of other parameters than train here; give the --freeze_encoder_layers of "
                 + "that run"

@@ -16,8 +16,8 @@ struct TrainerState: Sendable, Equatable {
         var bestFolder: URL?
         var plan: StepPlan
         var settings: TrainingSettings
-        /// Multiplications and additions of the forward and backward passes: 6 for each token and each weight that is no
-        /// embedding, as Hugging Face counts them.
+        /// Multiplications and additions of the forward and backward passes: 6 for each token and each weight that is
+        /// no embedding, as Hugging Face counts them.
         var floatingPointOperations: Double
     }
 

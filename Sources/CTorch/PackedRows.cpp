@@ -46,8 +46,8 @@ at::Tensor perRow(const at::Tensor &table, const PackedLayout::Rows &rows) {
 struct ResidualNorm : torch::autograd::Function<ResidualNorm> {
     static at::Tensor forward(
         AutogradContext *context, const at::Tensor &source, const std::optional<at::Tensor> &bias,
-        const std::optional<at::Tensor> &residual, const at::Tensor &gain, const at::Tensor &shift, double epsilon, double probability,
-        const PackedLayoutPointer &layout, bool ofFirsts, bool needsBackward) {
+        const std::optional<at::Tensor> &residual, const at::Tensor &gain, const at::Tensor &shift, double epsilon,
+        double probability, const PackedLayoutPointer &layout, bool ofFirsts, bool needsBackward) {
         const auto &rows = layout->rows(ofFirsts);
         const at::Tensor x = source.contiguous(), gains = gain.contiguous();
         const at::Tensor other = residual ? residual->contiguous() : at::Tensor();
@@ -69,8 +69,7 @@ struct ResidualNorm : torch::autograd::Function<ResidualNorm> {
         });
         if (needsBackward) {
             context->save_for_backward({normalized, deviations, gains});
-            context->saved_data["layout"] = c10::IValue::make_capsule(layout);
-            context->saved_data["ofFirsts"] = ofFirsts;
+            save(SavedRows{layout, ofFirsts}, context);
             context->saved_data["hasBias"] = bias.has_value();
             context->saved_data["hasResidual"] = residual.has_value();
             save(mask, context);
@@ -80,9 +79,8 @@ struct ResidualNorm : torch::autograd::Function<ResidualNorm> {
 
     static variable_list backward(AutogradContext *context, variable_list gradients) {
         const auto saved = context->get_saved_variables();
-        const auto layout = c10::static_intrusive_pointer_cast<PackedLayout>(
-            context->saved_data["layout"].toCapsule());
-        const auto &rows = layout->rows(context->saved_data["ofFirsts"].toBool());
+        const SavedRows kept = savedRows(context);
+        const auto &rows = *kept;
         const bool hasBias = context->saved_data["hasBias"].toBool();
         const Mask mask = savedMask(context);
         const at::Tensor gradient = gradients[0].contiguous(), &gain = saved[2];
@@ -149,16 +147,14 @@ struct Modulation : torch::autograd::Function<Modulation> {
             }
         });
         context->save_for_backward({x, scales});
-        context->saved_data["layout"] = c10::IValue::make_capsule(layout);
-        context->saved_data["ofFirsts"] = ofFirsts;
+        save(SavedRows{layout, ofFirsts}, context);
         return y;
     }
 
     static variable_list backward(AutogradContext *context, variable_list gradients) {
         const auto saved = context->get_saved_variables();
-        const auto layout = c10::static_intrusive_pointer_cast<PackedLayout>(
-            context->saved_data["layout"].toCapsule());
-        const auto &rows = layout->rows(context->saved_data["ofFirsts"].toBool());
+        const SavedRows kept = savedRows(context);
+        const auto &rows = *kept;
         const at::Tensor gradient = gradients[0].contiguous(), &x = saved[0], &scales = saved[1];
         const int64_t width = gradient.size(1);
         const auto count = static_cast<int64_t>(rows.pieces.size());
