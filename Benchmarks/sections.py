@@ -176,7 +176,8 @@ def evaluation(bench: Workbench) -> str:
         for name in contenders}
     return (
         "Rows of all dev sets, spread over each; the Trainer's `predict` pads to the longest of a batch, takes the "
-        "rows in their order, as it does by default, and is compared at the better of its batch sizes.\n\n"
+        "rows in their order, as it does by default, and is compared at the better of its batch sizes. The GEMM peak "
+        "is float32's, for int8 too.\n\n"
         + rates(results, "Trainer", sizes, shares) + "\n\n" + prediction(bench, sizes))
 
 
