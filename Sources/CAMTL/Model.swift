@@ -89,15 +89,17 @@ public final class CAMTLModel: Module {
     ///   - sequence: whether the encoder's output is wanted for every token. The decoders read the first token's alone,
     ///     and without the others the last layer has little to compute.
     ///   - quantized: what computes in place of the encoder's wide layers, without gradients; nil for themselves.
+    ///   - recomputesLayers: whether layers keep only what goes into them, and are computed again for their gradients.
     /// - Throws: `TorchError`; `ModelError.badBatch` for a batch that the model can't take.
     public func callAsFunction(
-        _ batch: PackedBatch, dropout: DropoutRates = .none, sequence: Bool = false, quantized: QuantizedLayers? = nil
+        _ batch: PackedBatch, dropout: DropoutRates = .none, sequence: Bool = false, quantized: QuantizedLayers? = nil,
+        recomputesLayers: Bool = false
     ) throws -> ModelOutput {
         try check(batch)
         let layout = try Layout(batch, device: bert.embeddings.word.weight.device)
         let context = Context(
             layout: layout, dropout: dropout, condition: try bert.condition(layout),
-            output: sequence ? .tokens : .firstTokens, quantized: quantized)
+            output: sequence ? .tokens : .firstTokens, quantized: quantized, recomputesLayers: recomputesLayers)
         let (output, pooled) = try bert(context)
         let outputs = try layout.tasks.enumerated().map { slot, task in
             TaskLogits(

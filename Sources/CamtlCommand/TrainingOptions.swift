@@ -68,6 +68,11 @@ struct TrainingOptions: SettingsGroup {
     var seed: UInt64 = 42
 
     @Flag(
+        name: .customLong("gradient_checkpointing"),
+        help: "Compute layers again for their gradients instead of keeping what is in them: slower, in less memory.")
+    var gradientCheckpointing = false
+
+    @Flag(
         name: .customLong("reproduce_original"),
         help: "Repeat the original's faults that change numbers; the documentation lists them.")
     var reproduceOriginal = false
@@ -80,7 +85,7 @@ struct TrainingOptions: SettingsGroup {
             Setting("max_grad_norm", maxGradNorm), Setting("num_train_epochs", epochs),
             Setting("max_steps", maxSteps), Setting("warmup_proportion", warmupProportion),
             Setting("warmup_steps", warmupSteps), Setting("dropout", dropout), Setting("seed", seed),
-            Setting("reproduce_original", reproduceOriginal),
+            Setting("gradient_checkpointing", gradientCheckpointing), Setting("reproduce_original", reproduceOriginal),
         ]
     }
 
@@ -120,6 +125,7 @@ struct TrainingOptions: SettingsGroup {
         settings.optimizer.warmupSteps = reproduceOriginal ? nil : warmupSteps
         settings.dropout = dropout
         settings.seed = seed
+        settings.checkpointsGradients = gradientCheckpointing
         settings.reproducesOriginal = reproduceOriginal
     }
 }

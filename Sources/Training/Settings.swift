@@ -43,6 +43,9 @@ public struct TrainingSettings: Sendable, Equatable {
     /// Whether the encoder's output is computed for every token, as the original does, and not for the first tokens
     /// alone, which is all that the decoders read. For measuring what that costs: the numbers are the same.
     public var readsEveryPosition = false
+    /// Whether layers keep only what goes into them, and are computed again for their gradients: a third more work, and
+    /// memory for one layer in place of all. The numbers are the same but for the order of a few sums.
+    public var checkpointsGradients = false
     /// Whether the original's faults that change numbers are repeated: see Documentation/ReproducingTheOriginal.md.
     public var reproducesOriginal = false
 

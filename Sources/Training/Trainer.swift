@@ -164,7 +164,9 @@ public final class Trainer {
                     lengths: scored.flatMap(\.lengths), taskIDs: scored.flatMap(\.taskIDs)
                 ).forward
         }
-        let output = try model(input.tokens, dropout: dropout, sequence: settings.readsEveryPosition)
+        let output = try model(
+            input.tokens, dropout: dropout, sequence: settings.readsEveryPosition,
+            recomputesLayers: settings.checkpointsGradients)
         let loss = try output.loss(
             labels: input.labels, configuration: model.configuration, wholeBatch: team == nil ? nil : input.wholeBatch)
         try updater.accumulate(

@@ -91,3 +91,63 @@ final class AutogradTests: XCTestCase {
         XCTAssertTrue(try (x * 2).requiresGradient)
     }
 }
+
+/// Parts of a computation that are computed again for their gradients.
+final class RecomputationTests: XCTestCase {
+    private final class Scale: Module {
+        @Parameter("weight") var weight: Tensor
+
+        override init() {
+            super.init()
+            _weight.declare([64], .normal(std: 1))
+        }
+
+        var parameters: [Parameter] { [_weight] }
+    }
+
+    /// The gradients of the parameter and the input, with what `part` makes of the body.
+    private func gradients(
+        _ part: ([Tensor], [Parameter], @escaping ([Tensor]) throws -> Tensor) throws -> Tensor
+    ) throws -> [[Float]] {
+        try seedRandomStream(3)
+        let module = Scale()
+        try module.materialize(seed: 5)
+        let x = try Tensor.normal([32, 64], std: 1, seed: 9)
+        try x.setRequiresGradient(true)
+        let y = try part([x], module.parameters) { inputs in
+            try dropout(tanh(inputs[0] * module.weight), probability: 0.3)
+        }
+        // What comes after draws from the same stream.
+        try (dropout(y, probability: 0.5) * y).sum().backward()
+        return try [module.weight, x].map { try XCTUnwrap($0.gradient()).elements() }
+    }
+
+    func testTheSameGradientsBitByBit() throws {
+        let plain = try gradients { inputs, _, body in try body(inputs) }
+        var calls = 0
+        let again = try gradients { inputs, parameters, body in
+            try recomputed(inputs, parameters: parameters) {
+                calls += 1
+                return try body($0)
+            }
+        }
+        XCTAssertEqual(calls, 2)
+        XCTAssertEqual(plain, again)
+        XCTAssertTrue(plain[0].contains { $0 != 0 })
+    }
+
+    func testAnErrorOfTheBodyIsPassedOn() throws {
+        struct Failure: Error, CustomStringConvertible { let description = "no such luck" }
+        XCTAssertThrowsError(try gradients { inputs, parameters, _ in
+            try recomputed(inputs, parameters: parameters) { _ in throw Failure() }
+        }) { XCTAssertTrue("\($0)".contains("no such luck"), "\($0)") }
+        var calls = 0
+        XCTAssertThrowsError(try gradients { inputs, parameters, body in
+            try recomputed(inputs, parameters: parameters) {
+                calls += 1
+                if calls == 2 { throw Failure() }
+                return try body($0)
+            }
+        }) { XCTAssertTrue("\($0)".contains("no such luck"), "\($0)") }
+    }
+}

@@ -39,7 +39,7 @@ final class BERTEncoder: Module {
         var chain: Tensor?
         for (index, layer) in layers.enumerated() {
             let isLast = index == layers.count - 1
-            hidden = try layer(hidden, context, rows: isLast ? context.output : .tokens)
+            hidden = try output(of: layer, hidden, context, rows: isLast ? context.output : .tokens)
             guard let condition = context.condition, !bottlenecks.isEmpty else { continue }
             let read = isLast ? hidden : try context.layout.rows(context.output, of: hidden)
             chain = try bottlenecks[index](
@@ -47,5 +47,15 @@ final class BERTEncoder: Module {
                 rows: context.output)
         }
         return chain ?? hidden
+    }
+
+    private func output(
+        of layer: EncoderLayer, _ x: Tensor, _ context: Context, rows: PackedLayout.Rows
+    ) throws -> Tensor {
+        guard context.recomputesLayers else { return try layer(x, context, rows: rows) }
+        let inputs = [x] + (context.condition.map { [$0.encoder] } ?? [])
+        return try recomputed(inputs, parameters: layer.allParameters) { inputs in
+            try layer(inputs[0], inputs.count > 1 ? context.conditioned(by: inputs[1]) : context, rows: rows)
+        }
     }
 }

@@ -129,6 +129,9 @@ class EncoderLayer: Module {
         preconditionFailure("an encoder has layers of its subclasses only")
     }
 
+    /// Those here and below, as all layers are made before the first of them computes.
+    private(set) lazy var allParameters = namedParameters().map(\.parameter)
+
     /// The feed-forward part of what has been attended to.
     final func feedForward(_ x: Tensor, _ context: Context, rows: PackedLayout.Rows) throws -> Tensor {
         let (_, intermediate, output) = parts

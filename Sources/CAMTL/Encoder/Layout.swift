@@ -111,6 +111,16 @@ struct Context {
     let output: PackedLayout.Rows
     /// What stands in for the wide layers, or nil where they compute exactly.
     let quantized: QuantizedLayers?
+    /// Whether layers keep only what goes into them, and are computed again for their gradients.
+    var recomputesLayers = false
+
+    /// The same with another z.
+    func conditioned(by encoder: Tensor) -> Context {
+        Context(
+            layout: layout, dropout: dropout,
+            condition: condition.map { TaskCondition(embedding: $0.embedding, encoder: encoder) }, output: output,
+            quantized: quantized)
+    }
 
     /// x Wᵀ.
     func product(_ linear: Linear, _ x: Tensor) throws -> Tensor {

@@ -103,6 +103,26 @@ CTTensor ct_cross_entropy(CTTensor logits, CTTensor classes);
 /// Mean squared error.
 CTTensor ct_mse_loss(CTTensor values, CTTensor targets);
 
+// Gradient checkpointing.
+
+typedef struct {
+    void *context;
+    /// A new tensor that the inputs determine, or NULL after ct_fail.
+    CTTensor (*run)(void *context, const CTTensor *inputs, size_t count);
+    /// Called once, when nothing calls `run` any more.
+    void (*release)(void *context);
+} CTRecomputedBody;
+
+/// Sets the reason that ct_last_error gives.
+void ct_fail(const char *reason);
+/// A new handle of the same tensor.
+CTTensor ct_share(CTTensor tensor);
+/// What `body` makes of the inputs. For its gradient it is run again, with the same dropout, so that nothing in between
+/// is kept; `parameters` are all tensors besides the inputs that have gradients by it.
+CTTensor ct_recomputed(
+    const CTTensor *inputs, size_t input_count, const CTTensor *parameters, size_t parameter_count,
+    CTRecomputedBody body);
+
 // Packed batches: sequences without padding, one after the other, in matrices with a row a token. Each sequence is of a
 // "slot", its task's position among those of the batch. `of_firsts` means matrices with a row a sequence instead, of
 // its first token.
@@ -206,12 +226,12 @@ void ct_process_group_release(CTProcessGroup group);
 /// The sum over the processes, in place, the same bits in all of them.
 bool ct_all_reduce(CTProcessGroup group, CTTensor tensor);
 
-/// Makes each backward pass that is prepared for end with the mean of the processes' gradients, which are exchanged while
-/// it goes on; `is_sparse` says of each parameter whether its gradients are.
+/// Makes each backward pass that is prepared for end with the mean of the processes' gradients, which are exchanged
+/// while it goes on; `is_sparse` says of each parameter whether its gradients are.
 CTReducer ct_reducer(CTProcessGroup group, const CTTensor *parameters, const bool *is_sparse, size_t count);
 void ct_reducer_release(CTReducer reducer);
-/// Before the backward pass from `loss`. A pass that is not prepared for only adds to this process's gradients, which the
-/// next prepared one exchanges with its own.
+/// Before the backward pass from `loss`. A pass that is not prepared for only adds to this process's gradients, which
+/// the next prepared one exchanges with its own.
 bool ct_reducer_prepare(CTReducer reducer, CTTensor loss);
 
 #ifdef __cplusplus

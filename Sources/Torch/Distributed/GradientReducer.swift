@@ -19,8 +19,8 @@ public final class GradientReducer {
 
     deinit { ct_reducer_release(handle) }
 
-    /// Call it before the backward pass from `loss` that is to exchange gradients: its own, and those that passes without
-    /// this call have left. Each process has to read every parameter whose gradient is sparse.
+    /// Call it before the backward pass from `loss` that is to exchange gradients: its own, and those that passes
+    /// without this call have left. Each process has to read every parameter whose gradient is sparse.
     public func prepare(for loss: Tensor) throws {
         try Tensor.check(ct_reducer_prepare(handle, loss.handle))
     }

@@ -26,7 +26,8 @@ public final class KeyValueStore: @unchecked Sendable {
 
     /// The value of a key, waited for at most `timeout` seconds if it isn't there.
     public func value(of key: String, timeout: Double) throws -> String {
-        String(decoding: try Tensor(ct_store_get(handle, key, milliseconds(timeout))).elements(UInt8.self), as: UTF8.self)
+        let bytes = try Tensor(ct_store_get(handle, key, milliseconds(timeout)))
+        return String(decoding: try bytes.elements(UInt8.self), as: UTF8.self)
     }
 
     public func has(_ key: String) throws -> Bool {

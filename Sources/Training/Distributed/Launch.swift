@@ -38,8 +38,8 @@ public enum LaunchError: Error, Equatable, CustomStringConvertible, Sendable {
     public var description: String {
         switch self {
         case .missing(let variable, let other):
-            "\(other) is set, so this is one of several processes, but \(variable) is not set: start them with torchrun "
-                + "or srun, or set RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT for each"
+            "\(other) is set, so this is one of several processes, but \(variable) is not set: start them with "
+                + "torchrun or srun, or set RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT for each"
         case .badValue(let variable, let value, let wanted):
             "the variable \(variable) is \"\(value)\"; it has to be \(wanted)"
         case .onlyLocalRank(let rank):
@@ -100,7 +100,7 @@ private struct LaunchVariables {
         guard let value = Int(text), value >= least, value < limit else {
             throw LaunchError.badValue(
                 variable: name, value: text,
-                wanted: limit == .max ? "a whole number from \(least) on" : "a whole number from \(least) to \(limit - 1)")
+                wanted: "a whole number from \(least) \(limit == .max ? "on" : "to \(limit - 1)")")
         }
         return value
     }

@@ -5,8 +5,8 @@ struct Share: Sendable, Equatable {
 
     static let whole = Share(rank: 0, size: 1)
 
-    /// The positions that are this process's, in rising order. Every position is one process's: the heaviest go first, each
-    /// to the process that has least so far, so that all have about as much.
+    /// The positions that are this process's, in rising order. Every position is one process's: the heaviest go first,
+    /// each to the process that has least so far, so that all have about as much.
     func own(_ weights: [Int]) -> [Int] {
         if size == 1 { return Array(weights.indices) }
         var sums = Array(repeating: 0, count: size)

@@ -92,7 +92,8 @@ public final class Team {
     /// Returns when all have come here.
     func meet() throws { _ = try sums([0.0]) }
 
-    /// Rank 0 does something, and when it is done all others do, too: what it leaves in a folder that all see, they find.
+    /// Rank 0 does something, and when it is done all others do, too: what it leaves in a folder that they see, they
+    /// find.
     func firstThenOthers<Value>(_ body: () throws -> Value) throws -> Value {
         if !isFirst { try meet() }
         let value = try body()
@@ -145,8 +146,8 @@ public final class Team {
 
     // MARK: - The end
 
-    /// Tells the others that this process ends, and why if it ends before its work does. The process that serves the store
-    /// then waits for those that may still read there.
+    /// Tells the others that this process ends, and why if it ends before its work does. The process that serves the
+    /// store then waits for those that may still read there.
     public func leave(because error: (any Error)? = nil) {
         let note =
             switch error {

@@ -20,8 +20,8 @@ public enum TeamError: Error, Equatable, CustomStringConvertible, Sendable {
     public var description: String {
         switch self {
         case .unreachable(let host, let port, let seconds):
-            "the processes' meeting place, port \(port) of \(host), could not be reached within \(text(seconds)): check "
-                + "that rank 0 is started there, that MASTER_ADDR and MASTER_PORT are right, and that no firewall is "
+            "the processes' meeting place, port \(port) of \(host), could not be reached within \(text(seconds)): "
+                + "check that rank 0 is started there, that MASTER_ADDR and MASTER_PORT are right, and that no firewall is "
                 + "between"
         case .portInUse(let port):
             "port \(port) is in use on this machine, and rank 0 is to serve it: set another MASTER_PORT for all "
@@ -39,11 +39,11 @@ public enum TeamError: Error, Equatable, CustomStringConvertible, Sendable {
             "\(names(ranks)) \(ranks.count == 1 ? "has" : "have") died, or can't be reached: the others can't go on; "
                 + hint
         case .behind(let ranks, let seconds):
-            "\(names(ranks)) \(ranks.count == 1 ? "lives, but hasn't" : "live, but haven't") come to where the others have "
-                + "waited for \(text(seconds)): the others can't go on; \(hint), or give a longer --ddp_timeout"
+            "\(names(ranks)) \(ranks.count == 1 ? "lives, but hasn't" : "live, but haven't") come to where the others "
+                + "have waited for \(text(seconds)): the others can't go on; \(hint), or give a longer --ddp_timeout"
         case .storeLost(let host, let port):
-            "the processes' meeting place, port \(port) of \(host), doesn't answer any more: rank 0 or the launcher has "
-                + "died, or can't be reached; \(hint)"
+            "the processes' meeting place, port \(port) of \(host), doesn't answer any more: rank 0 or the launcher "
+                + "has died, or can't be reached; \(hint)"
         case .exchangeFailed(let reason): "an exchange between the processes failed: \(reason)"
         }
     }

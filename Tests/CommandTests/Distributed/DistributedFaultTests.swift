@@ -92,7 +92,8 @@ final class DistributedFaultTests: DistributedTestCase {
     func testAProcessThatNeverComes() throws {
         let port = try DistributedTestCase.freePort()
         let runs = try [0, 2].map {
-            try start(training(output, size: 1, flags(timeout: 3)), environment: environment(rank: $0, size: 3, port: port))
+            try start(
+                training(output, size: 1, flags(timeout: 3)), environment: environment(rank: $0, size: 3, port: port))
         }
         for run in runs { try assertEnds(run, within: 30, "rank 1 of 3 did not come within 3 s", "--ddp_timeout") }
         XCTAssertFalse(FileManager.default.fileExists(atPath: output.path))
@@ -113,7 +114,8 @@ final class DistributedFaultTests: DistributedTestCase {
         var length = socklen_t(MemoryLayout<sockaddr_in6>.size)
         let status = withUnsafeMutablePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(descriptor, $0, length) == 0 && listen(descriptor, 1) == 0 ? getsockname(descriptor, $0, &length) : -1
+                bind(descriptor, $0, length) == 0 && listen(descriptor, 1) == 0
+                    ? getsockname(descriptor, $0, &length) : -1
             }
         }
         XCTAssertEqual(status, 0)
@@ -126,7 +128,8 @@ final class DistributedFaultTests: DistributedTestCase {
     func testTwoProcessesOfOneRank() throws {
         let port = try DistributedTestCase.freePort()
         let runs = try [0, 1, 1].map {
-            try start(training(output, size: 1, flags(timeout: 3)), environment: environment(rank: $0, size: 3, port: port))
+            try start(
+                training(output, size: 1, flags(timeout: 3)), environment: environment(rank: $0, size: 3, port: port))
         }
         let messages = try runs.map { try $0.finish(within: 30).messages }
         XCTAssertEqual(messages.count { $0.contains("another process is rank 1, too") }, 1, "\(messages)")

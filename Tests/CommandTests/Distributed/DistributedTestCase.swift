@@ -108,7 +108,8 @@ class DistributedTestCase: CommandTestCase {
         XCTAssertEqual(logs.map(\.step), others.map(\.step), name, file: file, line: line)
         XCTAssertEqual(logs.map(\.picks), others.map(\.picks), name, file: file, line: line)
         for (a, b) in zip(logs, others) {
-            XCTAssertEqual(a.loss ?? .nan, b.loss ?? .nan, accuracy: 1e-6, "\(name), step \(a.step)", file: file, line: line)
+            XCTAssertEqual(
+                a.loss ?? .nan, b.loss ?? .nan, accuracy: 1e-6, "\(name), step \(a.step)", file: file, line: line)
         }
         let (weights, otherWeights) = (try weights(of: run), try self.weights(of: other))
         XCTAssertEqual(weights.keys.sorted(), otherWeights.keys.sorted(), file: file, line: line)

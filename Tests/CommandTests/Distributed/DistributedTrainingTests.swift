@@ -5,7 +5,10 @@ import XCTest
 /// Several processes compute what one computes.
 final class DistributedTrainingTests: DistributedTestCase {
     private func flags(_ sampling: String, accumulation: Int) -> [String] {
-        ["--sampling", sampling, "--gradient_accumulation_steps", "\(accumulation)", "--dropout", "0", "--max_steps", "12"]
+        [
+            "--sampling", sampling, "--gradient_accumulation_steps", "\(accumulation)", "--dropout", "0", "--max_steps",
+            "12",
+        ]
     }
 
     private func assertProcessesTrainAsOne(_ flags: [String], _ name: String) throws {
@@ -27,8 +30,9 @@ final class DistributedTrainingTests: DistributedTestCase {
         }
     }
 
-    func testBatchesByLengthAndTheOriginalsFaults() throws {
+    func testBatchesByLengthRecomputedLayersAndTheOriginalsFaults() throws {
         try assertProcessesTrainAsOne(flags("proportional", accumulation: 1) + ["--group_by_length"], "by length")
+        try assertProcessesTrainAsOne(flags("uniform", accumulation: 4) + ["--gradient_checkpointing"], "recomputed")
         for accumulation in [1, 4] {
             try assertProcessesTrainAsOne(
                 flags("uncertainty", accumulation: accumulation) + ["--reproduce_original"], "original \(accumulation)")
@@ -70,13 +74,15 @@ final class DistributedTrainingTests: DistributedTestCase {
 
     func testPredictIsSharedOut() throws {
         try runAll(training(output, size: 1, flags("proportional", accumulation: 1)), size: 1)
-        let rows = (0..<20).map { "{\"task\": \"sst-2\", \"sentence\": \"\(TinyEncoder.words[$0 % 9]) ba\"}\n" }.joined()
+        let sentences = (0..<20).map { "\(TinyEncoder.words[$0 % 9]) ba" }
+        let rows = sentences.map { "{\"task\": \"sst-2\", \"sentence\": \"\($0)\"}\n" }.joined()
         let input = folder.appendingPathComponent("rows.jsonl")
         try Data(rows.utf8).write(to: input)
         let files = try [1, 3].map { size in
             let file = folder.appendingPathComponent("by \(size).jsonl")
             try runAll(
-                ["predict", "--model_name_or_path", output.path, "--input", input.path, "--output", file.path], size: size)
+                ["predict", "--model_name_or_path", output.path, "--input", input.path, "--output", file.path],
+                size: size)
             return try Data(contentsOf: file)
         }
         XCTAssertEqual(files[0], files[1])
@@ -120,7 +126,7 @@ final class DistributedTrainingTests: DistributedTestCase {
         let models = try runs.dropLast().map { try Data(contentsOf: $0.appendingPathComponent("model.safetensors")) }
         XCTAssertEqual(models[0], models[1])
         // Dropout is on: the checkpoint of rank 0 has to be enough for both to go on alike.
-        try runAll(training(runs[2], size: 2, flags.map { $0 == "12" ? "12" : $0 }), size: 2)
+        try runAll(training(runs[2], size: 2, flags), size: 2)
         for name in ["model.safetensors", "checkpoint-10"] {
             try FileManager.default.removeItem(at: runs[2].appendingPathComponent(name))
         }

@@ -1,5 +1,5 @@
-// What libtorch's headers need of Gloo's stores, whose own header the package of libtorch doesn't have. Nothing here makes
-// or calls one.
+// What libtorch's headers need of Gloo's stores, whose own header the package of libtorch doesn't have. Nothing here
+// makes or calls one.
 #pragma once
 
 #include <chrono>
