@@ -20,7 +20,7 @@ DEMO_FLAGS := \
 	--do_eval \
 	--max_seq_length 64 \
 	--per_device_train_batch_size 32 \
-	--learning_rate 2e-4 \
+	--learning_rate 1e-4 \
 	--num_train_epochs 3 \
 	--logging_steps 50 \
 	--seed 1
