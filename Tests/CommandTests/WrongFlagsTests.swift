@@ -133,9 +133,16 @@ final class WrongFlagsTests: CommandTestCase {
 
     func testWhatThisBuildCannotRunOnIsRefused() throws {
         try assertRefuses(
-            arguments("--do_train", "--tpu_num_cores", "8", "--tpu_metrics_debug", "--local_rank", "0"),
+            arguments("--do_train", "--tpu_num_cores", "8", "--tpu_metrics_debug", "--local_rank", "-2"),
             "--tpu_num_cores: there is no support for TPUs", "--tpu_metrics_debug: there is no support for TPUs",
-            "--local_rank is 0; training runs in one process", lines: 3)
+            "--local_rank is -2; it has to be -1 or more", lines: 3)
+    }
+
+    func testANumberAmongSeveralProcessesWithoutTheirLaunchersVariablesIsRefused() throws {
+        try assertRefuses(
+            arguments("--do_train", "--local_rank", "0"), "--local_rank 0 says that this is one of several processes",
+            "RANK, WORLD_SIZE", "torchrun")
+        try assertRefuses(arguments("--do_train", "--ddp_timeout", "0"), "--ddp_timeout is 0.0; it has to be at least 1")
     }
 
     func testFlagsThatNeedAnotherAreRefusedAtOnce() throws {

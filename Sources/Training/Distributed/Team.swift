@@ -165,7 +165,7 @@ public final class Team {
         connected = nil
         if isFirst, !launch.launcherServesStore {
             let dead = if case .silent(let ranks)? = error as? TeamError { ranks.count } else { 0 }
-            let patience = error == nil ? timeout : 3 * Team.silence
+            let patience = error == nil ? min(timeout, 60) : 3 * Team.silence
             _ = result(within: patience) {
                 while try meeting.values("left", size: size).count < size - dead {
                     Thread.sleep(forTimeInterval: 0.05)
