@@ -149,7 +149,7 @@ def limit(mbits: float) -> None:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--mbits", type=float, nargs="+", default=[200, 500, 1000], help="bandwidths, Mbit/s")
+    parser.add_argument("--mbits", type=float, nargs="*", default=[200, 500, 1000], help="bandwidths, Mbit/s")
     parser.add_argument("--steps", type=int, default=20, help="training steps to measure")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--batch_size", type=int, default=32, help="examples of a process's batch")

@@ -68,8 +68,10 @@ int64_t ct_store_add(CTStore store, const char *key, int64_t number) {
 CTProcessGroup ct_process_group(CTStore store, const char *name, int32_t rank, int32_t size, int64_t timeout) {
     return guarded<CTProcessGroup>(nullptr, [&] {
         const auto own = c10::make_intrusive<c10d::PrefixStore>(name, store->value);
-        const auto backend = c10::make_intrusive<c10d::ProcessGroupGloo>(
-            own, rank, size, c10d::ProcessGroupGloo::Options::create_default(milliseconds(timeout)));
+        auto options = c10d::ProcessGroupGloo::Options::create_default(milliseconds(timeout));
+        // One operation after the other: two at a time share the processor that the backward pass needs, too.
+        options->threads = 1;
+        const auto backend = c10::make_intrusive<c10d::ProcessGroupGloo>(own, rank, size, options);
         auto group = c10::make_intrusive<c10d::ProcessGroup>(own, rank, size);
         group->setBackend(
             c10::DeviceType::CPU, c10d::ProcessGroup::BackendType::GLOO, c10::intrusive_ptr<c10d::Backend>(backend));
