@@ -69,7 +69,7 @@ CTProcessGroup ct_process_group(CTStore store, const char *name, int32_t rank, i
     return guarded<CTProcessGroup>(nullptr, [&] {
         const auto own = c10::make_intrusive<c10d::PrefixStore>(name, store->value);
         auto options = c10d::ProcessGroupGloo::Options::create_default(milliseconds(timeout));
-        // One operation after the other: two at a time share the processor that the backward pass needs, too.
+        // One operation after the other: with two at a time Gloo's ring has been seen to read a buffer that was gone.
         options->threads = 1;
         const auto backend = c10::make_intrusive<c10d::ProcessGroupGloo>(own, rank, size, options);
         auto group = c10::make_intrusive<c10d::ProcessGroup>(own, rank, size);
