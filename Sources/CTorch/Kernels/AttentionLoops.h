@@ -1,6 +1,6 @@
 // Attention, one head of one sequence at a time.
 
-#pragma STDC FP_CONTRACT ON
+CTORCH_FUSED
 
 namespace ctorch {
 namespace {
@@ -86,8 +86,8 @@ CTORCH_INLINE void exchange(F &a, F &b) {
 #define CTORCH_LANES(f) \
     f(s, 0), f(s, 1), f(s, 2), f(s, 3), f(s, 4), f(s, 5), f(s, 6), f(s, 7), f(s, 8), f(s, 9), f(s, 10), f(s, 11), \
         f(s, 12), f(s, 13), f(s, 14), f(s, 15)
-    const F low = __builtin_shufflevector(a, b, CTORCH_LANES(lowLane));
-    b = __builtin_shufflevector(a, b, CTORCH_LANES(highLane));
+    const F low = CTORCH_SHUFFLED(a, b, CTORCH_LANES(lowLane));
+    b = CTORCH_SHUFFLED(a, b, CTORCH_LANES(highLane));
     a = low;
 #undef CTORCH_LANES
 }

@@ -3,9 +3,9 @@
 // No sum depends on a register's width: with the same products the results are the same bits whatever the set. Products
 // and sums become one instruction where the set has it, in attention and in the activation alone.
 
-#pragma STDC FP_CONTRACT OFF
-#pragma clang diagnostic push
-#pragma clang diagnostic ignored "-Wpsabi"
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wpsabi"
+CTORCH_UNFUSED
 
 #include "Vectors.h"
 
@@ -24,4 +24,5 @@ const Kernels CTORCH_KERNELS = {
 
 }  // namespace ctorch
 
-#pragma clang diagnostic pop
+CTORCH_UNFUSED
+#pragma GCC diagnostic pop

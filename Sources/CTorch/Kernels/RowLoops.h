@@ -102,14 +102,14 @@ void adam(const AdamRun &run, int64_t count) {
         const F v = load(run.secondMoment + i, n) * run.beta2 + g * g * run.rest2;
         store(run.firstMoment + i, m, n);
         store(run.secondMoment + i, v, n);
-        const F p = load(run.parameter + i, n) - m * run.rate / (__builtin_elementwise_sqrt(v) + run.epsilon);
+        const F p = load(run.parameter + i, n) - m * run.rate / (squareRoot(v) + run.epsilon);
         store(run.parameter + i, p * run.decay, n);
     }
 }
 
 // MARK: Activation
 
-#pragma STDC FP_CONTRACT ON
+CTORCH_FUSED
 
 /// Φ(z) and e^(-z²/2). Abramowitz and Stegun, 7.1.26, as in libtorch's own vectors: within 1.5e-7.
 CTORCH_INLINE void normalDistribution(const F &z, F &cumulative, F &density) {
@@ -154,7 +154,7 @@ void geluBackward(
     }
 }
 
-#pragma STDC FP_CONTRACT OFF
+CTORCH_UNFUSED
 
 }  // namespace
 }  // namespace ctorch

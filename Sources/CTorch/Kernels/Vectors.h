@@ -12,6 +12,13 @@ typedef uint64_t L __attribute__((vector_size(64)));
 
 #define CTORCH_INLINE static inline __attribute__((always_inline))
 
+// The lanes of two vectors in another order: 0 to 15 are those of the first.
+#if defined(__clang__)
+#define CTORCH_SHUFFLED(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define CTORCH_SHUFFLED(a, b, ...) __builtin_shuffle(a, b, I{__VA_ARGS__})
+#endif
+
 CTORCH_INLINE F splat(float x) { return F{x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x}; }
 
 CTORCH_INLINE F select(I condition, F yes, F no) {
@@ -45,20 +52,29 @@ CTORCH_INLINE F valid(int64_t count) {
     return select(lane < (I{} + static_cast<int32_t>(count < lanes ? count : lanes)), splat(1), splat(0));
 }
 
+CTORCH_INLINE F squareRoot(F v) {
+#if defined(__clang__)
+    return __builtin_elementwise_sqrt(v);
+#else
+    for (int64_t i = 0; i < lanes; ++i) v[i] = std::sqrt(v[i]);
+    return v;
+#endif
+}
+
 // Half upon half, always in this order.
 CTORCH_INLINE float sum(F v) {
-    v += __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15);
-    v += __builtin_shufflevector(v, v, 4, 5, 6, 7, 4, 5, 6, 7, 4, 5, 6, 7, 4, 5, 6, 7);
-    v += __builtin_shufflevector(v, v, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3);
+    v += CTORCH_SHUFFLED(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15);
+    v += CTORCH_SHUFFLED(v, v, 4, 5, 6, 7, 4, 5, 6, 7, 4, 5, 6, 7, 4, 5, 6, 7);
+    v += CTORCH_SHUFFLED(v, v, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3);
     return v[0] + v[1];
 }
 
 CTORCH_INLINE F higher(F a, F b) { return select(a > b, a, b); }
 
 CTORCH_INLINE float maximum(F v) {
-    v = higher(v, __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15));
-    v = higher(v, __builtin_shufflevector(v, v, 4, 5, 6, 7, 4, 5, 6, 7, 4, 5, 6, 7, 4, 5, 6, 7));
-    v = higher(v, __builtin_shufflevector(v, v, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3));
+    v = higher(v, CTORCH_SHUFFLED(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15));
+    v = higher(v, CTORCH_SHUFFLED(v, v, 4, 5, 6, 7, 4, 5, 6, 7, 4, 5, 6, 7, 4, 5, 6, 7));
+    v = higher(v, CTORCH_SHUFFLED(v, v, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3));
     return v[0] > v[1] ? v[0] : v[1];
 }
 
@@ -89,7 +105,7 @@ CTORCH_INLINE void factors(const Mask &mask, int64_t block, F &low, F &high) {
     high = select((I)((words >> 16) >= threshold), splat(mask.scale), splat(0));
 }
 
-#pragma STDC FP_CONTRACT ON
+CTORCH_FUSED
 
 /// e^x to about 2 units in the last place; 0 below -87, infinite above 88, x where it is no number. Cody and Waite's
 /// reduction and the polynomial of Cephes' expf.
@@ -114,7 +130,7 @@ CTORCH_INLINE F exponential(const F &value) {
     return select(value == value, result, value);
 }
 
-#pragma STDC FP_CONTRACT OFF
+CTORCH_UNFUSED
 
 }  // namespace
 }  // namespace ctorch
