@@ -2,8 +2,9 @@
 #
 #     docker build -t camtl .
 #     docker build -t camtl-tested --target tested .      stops unless every test passes
-#     docker build -t camtl-cuda --build-arg CUDA=1 .     with PyTorch's CUDA libraries in place of its CPU ones
+#     docker build -t camtl-cuda --build-arg CUDA=1 .     with libtorch for NVIDIA's GPUs as well as for the CPU
 #     docker run -v "$PWD:/work" camtl --data_dir /work/glue --output_dir /work/out …
+#     docker run --gpus all -v "$PWD:/work" camtl-cuda …
 #
 # Every step is one of Scripts/container.sh, which runs by hand in a bare Debian or Ubuntu as well.
 
@@ -20,7 +21,8 @@ RUN Scripts/container.sh build "${CUDA}"
 RUN Scripts/container.sh install /opt/camtl
 
 FROM build AS tested
-RUN Scripts/container.sh test
+ARG CUDA=
+RUN Scripts/container.sh test "${CUDA}"
 
 FROM swift:${SWIFT}-slim
 COPY --from=build /src/Scripts/container.sh /tmp/container.sh

@@ -25,12 +25,33 @@ DEMO_FLAGS := \
 	--logging_steps 50 \
 	--seed 1
 
-# A libtorch of the user's own; the linker needs its absolute path.
+# Which libtorch is fetched and built against: its CPU build, or the one for NVIDIA's GPUs, which computes on the CPU as
+# well.
+DEVICE ?= cpu
+ifneq ($(DEVICE),cpu)
+ifneq ($(DEVICE),cuda)
+$(error camtl: DEVICE is cpu or cuda, not '$(DEVICE)')
+endif
+endif
+
+# A libtorch of the user's own, and where libctorch.so is built; the linker needs their absolute paths.
 ifneq ($(LIBTORCH_DIR),)
 export LIBTORCH_DIR := $(abspath $(LIBTORCH_DIR))
 endif
+ifneq ($(CTORCH_DIR),)
+export CTORCH_DIR := $(abspath $(CTORCH_DIR))
+endif
 
-.PHONY: help setup build demo test bench example docs protobuf clean
+# libctorch.so is compiled with Swift's own clang++, which set-up has checked, unless CXX is set.
+ifeq ($(origin CXX),default)
+CXX = $(shell swift -print-target-info | sed -n 's|.*"runtimeResourcePath": "\(.*\)/lib/swift.*"|\1/bin/clang++|p')
+endif
+
+# As many compilations at once as there are cores, and gigabytes of memory; `make -j` has its own say.
+JOBS = $(shell awk -v cores="$$(nproc)" '/^MemAvailable/ { gigabytes = int($$2 / 1e6) } \
+    END { print gigabytes < 1 ? 1 : gigabytes < cores ? gigabytes : cores }' /proc/meminfo)
+
+.PHONY: help setup ctorch build demo test bench example docs protobuf clean
 
 help:
 	@echo 'make demo   set up, build, then train and evaluate on the sample data'
@@ -38,22 +59,29 @@ help:
 	@echo 'make bench  set up and build, then measure against Python and write Benchmarks/RESULTS.md; an hour on two cores'
 	@echo 'make build  set up and build the program, .build/release/camtl'
 	@echo 'make docs   build, then make the documentation of the library modules, .build/docs/camtl.doccarchive'
+	@echo 'make ctorch set up and build the C++ library around libtorch alone, .build/ctorch/libctorch.so'
 	@echo 'make setup  fetch libtorch and the pretrained encoder into the cache, if it lacks them'
 	@echo 'make clean  remove what was built here; the cache stays'
+	@echo
+	@echo 'DEVICE=cuda after any of them takes the libtorch for NVIDIA GPUs; without it, the CPU one.'
 
 setup:
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 8))' 2>/dev/null || \
 	    { echo 'camtl: python3 is missing or too old: install Python 3.8 or newer, with pip.' >&2; exit 1; }
-	@python3 Scripts/setup.py
+	@python3 Scripts/setup.py $(DEVICE)
 
-build: setup
+ctorch: setup
+	@+$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS)) -C Sources/CTorch CXX='$(CXX)' \
+	    LIBTORCH='$(or $(LIBTORCH_DIR),../../.libtorch)' OUT='$(or $(CTORCH_DIR),../../.build/ctorch)'
+
+build: ctorch
 	swift build $(SWIFT_FLAGS)
 
 demo: build
 	$(PROGRAM) $(DEMO_FLAGS)
 
 # A package of its own that depends on this one.
-example: setup
+example: ctorch
 	swift build --package-path Examples/PredictPackage --scratch-path .build/example
 
 docs: build

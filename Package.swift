@@ -2,35 +2,42 @@
 import Foundation
 import PackageDescription
 
-// libtorch is a binary library that `make setup` fetches; the manifest only needs to know where it lies. A package that
-// depends on a version of this one may not be given such flags as tell the compiler so: its libtorch is found by
-// pkg-config, under the name camtl-libtorch, in one of the folders of PKG_CONFIG_PATH.
+// CTorch, the C++ around libtorch, is a shared library that `make build` builds with Sources/CTorch/Makefile, so that it
+// can be built again alone, for another libtorch. The manifest only needs to know where it lies. A package that depends
+// on a version of this one may not be given such flags as tell the linker so: it compiles CTorch itself, and finds
+// libtorch by pkg-config, under the name camtl-libtorch, in one of the folders of PKG_CONFIG_PATH.
 let folders = (Context.environment["PKG_CONFIG_PATH"] ?? "").split(separator: ":")
 let usesPkgConfig = folders.contains { FileManager.default.fileExists(atPath: $0 + "/camtl-libtorch.pc") }
-let libtorch = Context.environment["LIBTORCH_DIR"] ?? Context.packageDirectory + "/.libtorch"
-guard usesPkgConfig
-    || FileManager.default.fileExists(atPath: libtorch + "/include/torch/csrc/api/include/torch/torch.h")
-else {
+let ctorch = Context.environment["CTORCH_DIR"] ?? Context.packageDirectory + "/.build/ctorch"
+guard usesPkgConfig || FileManager.default.fileExists(atPath: ctorch + "/libctorch.so") else {
     FileHandle.standardError.write(
         Data(
             """
-            camtl: no libtorch in \(libtorch), and no camtl-libtorch.pc in PKG_CONFIG_PATH; run `make setup`, or set \
-            LIBTORCH_DIR to an unpacked one.
+            camtl: no libctorch.so in \(ctorch), and no camtl-libtorch.pc in PKG_CONFIG_PATH; run `make build`, or set \
+            CTORCH_DIR to the folder of one that `make -C Sources/CTorch` has built.
 
             """.utf8))
     exit(1)
 }
-let headers: [CXXSetting] =
+let engine: [Target] =
+    usesPkgConfig
+    ? [
+        .target(
+            name: "CTorch", dependencies: ["CLibtorch"], exclude: ["Makefile"],
+            cxxSettings: [.headerSearchPath("Declarations")],
+            linkerSettings: [.linkedLibrary("torch_cpu"), .linkedLibrary("c10")]),
+        .systemLibrary(name: "CLibtorch", pkgConfig: "camtl-libtorch"),
+    ] : [.systemLibrary(name: "CTorch", path: "Sources/CTorch/include")]
+let libraries: [LinkerSetting] =
     usesPkgConfig
     ? []
     : [
+        .linkedLibrary("ctorch"),
+        // Not an RPATH in the old sense, which LD_LIBRARY_PATH could not put another libctorch.so before.
         .unsafeFlags([
-            "-isystem", libtorch + "/include", "-isystem", libtorch + "/include/torch/csrc/api/include",
-        ])
+            "-L" + ctorch, "-Xlinker", "-rpath", "-Xlinker", ctorch, "-Xlinker", "--enable-new-dtags",
+        ]),
     ]
-let libraries: [LinkerSetting] =
-    usesPkgConfig
-    ? [] : [.unsafeFlags(["-L" + libtorch + "/lib", "-Xlinker", "-rpath", "-Xlinker", libtorch + "/lib"])]
 
 let swift: [SwiftSetting] = [.enableUpcomingFeature("ExistentialAny")]
 
@@ -50,16 +57,12 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.7.0"),
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
     ],
-    targets: [
-        .target(
-            name: "CTorch", dependencies: ["CLibtorch"],
-            cxxSettings: headers + [.headerSearchPath("Declarations")],
-            linkerSettings: libraries + [.linkedLibrary("torch_cpu"), .linkedLibrary("c10")]),
-        .systemLibrary(name: "CLibtorch", pkgConfig: usesPkgConfig ? "camtl-libtorch" : nil),
+    targets: engine + [
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "Files", dependencies: ["CZlib"], swiftSettings: swift),
         .target(name: "Downloads", dependencies: ["Files"], swiftSettings: swift),
-        .target(name: "Torch", dependencies: ["CTorch", "Files"], swiftSettings: swift),
+        .target(
+            name: "Torch", dependencies: ["CTorch", "Files"], swiftSettings: swift, linkerSettings: libraries),
         .target(name: "Tokenization", swiftSettings: swift),
         .target(name: "Tasks", dependencies: ["Files", "Tokenization"], swiftSettings: swift),
         .target(name: "CAMTL", dependencies: ["Files", "Torch", "Tasks", "Tokenization"], swiftSettings: swift),

