@@ -18,7 +18,12 @@
 using namespace ctorch;
 
 #if defined(__x86_64__) && defined(__linux__)
+#if defined(__clang__) || __GNUC__ >= 12
 #define CTORCH_VECTORIZED __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+// GCC 11 has no versions for the levels, only for processors that have them.
+#define CTORCH_VECTORIZED __attribute__((target_clones("arch=skylake-avx512", "arch=haswell", "default")))
+#endif
 #else
 #define CTORCH_VECTORIZED
 #endif
