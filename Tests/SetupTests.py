@@ -1,5 +1,5 @@
-"""Tests of Scripts/setup.py and Scripts/peers.py on small wheels made here, where pip runs, but looks at no index, and of
-the makefiles, where a compiler is needed with one that only writes down what it is asked for."""
+"""Tests of Scripts/setup.py and Scripts/peers.py on small wheels made here; pip runs, but looks at no index. And of the
+makefiles, with a compiler that only writes down what it is asked for."""
 
 import contextlib
 import dataclasses
@@ -178,9 +178,7 @@ class LibtorchTests(SetupTestCase):
                     "lib/libtorch_cpu.so"])
 
     def test_for_a_gpu_all_libraries_that_are_used_come_together_with_the_headers(self):
-        nothing = {wheel.requirement: [] for wheel in artifacts.cuda_wheels("x86_64")}
-        artifact = self.artifact("x86_64", {
-            **nothing,
+        made = {
             "torch===2.13.0": [
                 "torch/lib/libtorch_cpu.so", "torch/lib/libtorch_cuda.so", "torch/lib/libtorch_cuda_linalg.so",
                 "torch/lib/libc10_cuda.so", "torch/lib/libtorch.so", "torch/lib/libtorch_python.so",
@@ -193,11 +191,17 @@ class LibtorchTests(SetupTestCase):
                 "nvidia/cu13/lib/libnvrtc.so.13", "nvidia/cu13/lib/libnvrtc.alt.so.13",
                 "nvidia/cu13/lib/libnvrtc-builtins.so.13.0"],
             "nvidia-cudnn-cu13===9.20.0.48": [
-                "nvidia/cudnn/lib/libcudnn.so.9", "nvidia/cudnn/lib/libcudnn_graph.so.9", "nvidia/cudnn/include/cudnn.h"],
+                "nvidia/cudnn/lib/libcudnn.so.9", "nvidia/cudnn/lib/libcudnn_graph.so.9",
+                "nvidia/cudnn/include/cudnn.h"],
             "nvidia-cusolver===12.0.4.66": [
                 "nvidia/cu13/lib/libcusolver.so.12", "nvidia/cu13/include/cusolverDn.h"],
             "nvidia-nccl-cu13===2.29.7": ["nvidia/nccl/lib/libnccl.so.2", "nvidia/nccl/include/nccl.h"],
-        }, device="cuda")
+        }
+        artifact = self.artifact("x86_64", made, device="cuda")
+        # The others would take pip as long, and add nothing of another kind.
+        wheels = tuple(wheel for wheel in artifact.sources[0].wheels if wheel.requirement in made)
+        self.assertEqual(len(wheels), len(made))
+        artifact = dataclasses.replace(artifact, sources=(setup.Source(wheels),))
         folder = setup.provide(artifact, self.cache)
         self.assertEqual(self.files(folder), [
             ".complete", "include/cuda_runtime_api.h", "include/cusolverDn.h", "include/nccl.h", "include/nv/target",
