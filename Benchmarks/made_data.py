@@ -1,5 +1,5 @@
 """Folders made from others: of GLUE with every row too long to be anything but cut, and with more rows; of an encoder
-with more layers.
+with more layers, or of another size.
 """
 
 from __future__ import annotations
@@ -57,8 +57,9 @@ def rewrite(
     return target
 
 
-def deepen(source: Path, target: Path, layers: int) -> Path:
-    """An encoder's folder with its layers repeated until there are that many."""
+def deepen(source: Path, target: Path, layers: int, intermediate: int) -> Path:
+    """An encoder's folder with its layers repeated until there are that many, and with the first so many rows of what
+    is between the two products of each feed-forward part."""
     from safetensors.numpy import load_file, save_file
     target.mkdir()
     for path in source.iterdir():
@@ -66,12 +67,28 @@ def deepen(source: Path, target: Path, layers: int) -> Path:
             (target / path.name).symlink_to(path.resolve())
     config = json.loads((source / "config.json").read_text())
     count = config["num_hidden_layers"]
-    (target / "config.json").write_text(json.dumps({**config, "num_hidden_layers": layers}))
+    (target / "config.json").write_text(json.dumps({**config, "num_hidden_layers": layers, "intermediate_size": intermediate}))
     tensors = load_file(source / "model.safetensors")
     for name in list(tensors):
+        if ".intermediate.dense." in name:
+            tensors[name] = tensors[name][:intermediate].copy()
+        elif ".output.dense.weight" in name and ".attention." not in name:
+            tensors[name] = tensors[name][:, :intermediate].copy()
         layer = re.search(r"encoder\.layer\.(\d+)\.", name)
         if layer:
             for further in range(int(layer[1]) + count, layers, count):
                 tensors[name.replace(layer[0], f"encoder.layer.{further}.")] = tensors[name]
     save_file(tensors, target / "model.safetensors", metadata={"format": "pt"})
+    return target
+
+
+def resize(source: Path, target: Path, hidden: int, layers: int) -> Path:
+    """An encoder's folder with weights drawn at random, for BERT's proportions at that size."""
+    from transformers import BertConfig, BertModel
+    target.mkdir()
+    (target / "vocab.txt").symlink_to((source / "vocab.txt").resolve())
+    config = json.loads((source / "config.json").read_text())
+    BertModel(BertConfig(
+        vocab_size=config["vocab_size"], hidden_size=hidden, num_hidden_layers=layers,
+        num_attention_heads=hidden // 64, intermediate_size=4 * hidden)).save_pretrained(target)
     return target

@@ -33,6 +33,7 @@ TITLES = {
     "evaluation": "Evaluation and prediction",
     "tokenizer": "Tokenizer",
     "memory": "Memory and start",
+    "settings": "Memory by setting",
     "growth": "Growth",
 }
 INTRODUCTION = """# Benchmarks

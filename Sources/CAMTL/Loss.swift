@@ -15,8 +15,8 @@ extension ModelOutput {
     /// - Parameters:
     ///   - labels: of each sequence in the batch: the class' number, or the value to predict.
     ///   - configuration: the model's.
-    ///   - wholeBatch: where this is a part of a batch, how many sequences of each task the whole has: the totals of the
-    ///     parts add up to the whole's.
+    ///   - wholeBatch: where this is a part of a batch, how many sequences of each task the whole has: the totals of
+    ///     the parts add up to the whole's.
     public func loss(
         labels: [Double], configuration: ModelConfiguration, wholeBatch: [Int: Int]? = nil
     ) throws -> BatchLoss {

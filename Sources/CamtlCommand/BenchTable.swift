@@ -46,8 +46,8 @@ extension Tables {
         }
         let machine = report.machine
         return "\(machine.processor), \(report.threads) of \(machine.processors) threads, "
-            + "\(format(Double(machine.memory) / 1e9, 1)) GB; libtorch \(report.libtorch); \(report.encoderType), "
-            + "\(format(Double(report.parameters) / 1e6, 1)) million parameters, \(report.tasks.count) tasks\n\n"
+            + "\(format(Double(machine.memory) / 1e9, 1)) GB; libtorch \(report.libtorch), \(report.instructions); "
+            + "\(report.encoderType), \(format(Double(report.parameters) / 1e6, 1)) million parameters, \(report.tasks.count) tasks\n\n"
             + layOut(rows, rightAligned: [1, 2, 3, 4, 5])
     }
 

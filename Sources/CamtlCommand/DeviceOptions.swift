@@ -24,7 +24,7 @@ struct DeviceOptions: SettingsGroup {
 
     @Option(
         name: .customLong("local_rank"), parsing: .unconditional,
-        help: "This process's number on its machine, as torch.distributed.launch gives it, or -1; RANK says what counts.")
+        help: "This process's number on its machine, as torch.distributed.launch gives it, or -1; RANK is what counts.")
     var localRank = -1
 
     @Option(

@@ -10,7 +10,7 @@ extension Precision: ExpressibleByArgument {}
 struct ModelOptions: SettingsGroup {
     @Option(
         name: .customLong("model_name_or_path"),
-        help: "A trained model's or a BERT encoder's folder, or a name such as CA-MTL-base or bert-base-cased. (required)",
+        help: "The folder of a trained model or a BERT encoder, or a name such as bert-base-cased. (required)",
         completion: .directory)
     var modelNameOrPath: String?
 
@@ -26,7 +26,7 @@ struct ModelOptions: SettingsGroup {
 
     @Option(
         name: .customLong("freeze_encoder_layers"),
-        help: "Layers whose pretrained weights stay as they are, such as 0-5; the embeddings then stay, too. (default: none)")
+        help: "Layers whose pretrained weights stay as they are, such as 0-5; the embeddings then do, too. (default: none)")
     var freezeEncoderLayers: String?
 
     /// The names that stand for an encoder type on a pretrained encoder.
@@ -83,7 +83,7 @@ struct DataOptions: SettingsGroup {
 
     @Option(
         name: .customLong("cache_dir"),
-        help: "Where encoded data is kept. (default: features in $CAMTL_CACHE_DIR, or camtl in the user's cache folder)",
+        help: "Where encoded data is kept. (default: features in $CAMTL_CACHE_DIR, or in camtl in the user's cache)",
         completion: .directory)
     var cacheDir: String?
 
@@ -151,7 +151,7 @@ struct SamplingOptions: SettingsGroup {
 
     @Option(
         name: .customLong("percent_of_max_data_size"), parsing: .unconditional,
-        help: "The share (0 to 1) of the largest task that sets an epoch's length under uniform and uncertainty sampling.")
+        help: "The share (0 to 1) of the largest task that gives an epoch's length, if sampling is uniform or uncertainty.")
     var share = 1.0
 
     enum Switch: String, ExpressibleByArgument, CaseIterable { case on, off }
@@ -168,12 +168,12 @@ struct SamplingOptions: SettingsGroup {
 
     @Option(
         name: .customLong("uncertainty_scoring"),
-        help: "How exactly candidates are scored: exact, or int8, more than twice as fast and with nearly the same picks.")
+        help: "How exactly candidates are scored: exact, or int8: twice as fast or more, with nearly the same picks.")
     var precision = Precision.exact
 
     @Flag(
         name: .customLong("group_by_length"),
-        help: "Make batches of examples of about one length; not under uncertainty sampling, where the model picks them.")
+        help: "Make batches of examples of about one length; not with uncertainty sampling, where the model picks.")
     var groupsByLength = false
 
     /// The flags as they are given; where none of the three is, the default's name.

@@ -5,8 +5,8 @@ import CTorch
 /// Source: Chen, Xu, Zhang, Guestrin: Training deep nets with sublinear memory cost, 2016.
 ///
 /// - Parameters:
-///   - inputs: what `body` is given, and has to take in place of the tensors it knows: for the gradient they are others with
-///     the same values.
+///   - inputs: what `body` is given, and has to take in place of the tensors it knows: for the gradient they are others
+///     with the same values.
 ///   - parameters: all tensors besides the inputs that have gradients by it.
 ///   - body: computes the same at each call with the same inputs.
 /// - Throws: `TorchError`, also in place of what `body` throws.

@@ -138,12 +138,12 @@ public struct Run {
         guard configuration.trains || configuration.evaluates || configuration.predicts else {
             throw RunError.nothingToDo
         }
-        if writes, let output = configuration.outputDirectory { try checkOutput(output) }
+        if team.writes, let output = configuration.outputDirectory { try checkOutput(output) }
         let checkpoint = try checkpointToResume()
         let trained = try loadModel(from: checkpoint ?? configuration.modelFolder)
         // What rank 0 has encoded, the others find in the cache, if they see it.
         let tasks = try team?.firstThenOthers { try loadData(trained) } ?? loadData(trained)
-        if writes { try checkPrediction(trained, tasks) }
+        if team.writes { try checkPrediction(trained, tasks) }
         try team?.checkAgreement(identity(trained, tasks))
         var summary: TrainingSummary?
         if configuration.trains, let output = configuration.outputDirectory {
@@ -158,9 +158,6 @@ public struct Run {
         }
     }
 
-    /// Whether files are this process's to write.
-    var writes: Bool { team?.isFirst ?? true }
-
     /// All that decides what the run computes, the weights it begins with included.
     private func identity(_ trained: TrainedModel, _ tasks: [TaskData]) throws -> [String: String] {
         var identity = configuration.training.identity(trained.model, tasks)
@@ -170,9 +167,9 @@ public struct Run {
             }
         }
         let sums = try withoutGradients {
-            try trained.model.namedParameters().map { try $0.parameter.wrappedValue.sum().item() }
+            try trained.model.namedParameters().map { "\(try $0.parameter.wrappedValue.sum().item())" }
         }
-        identity["the sum of the model's weights"] = "\(sums.reduce(0, +))"
+        identity["the model's weights"] = String(SHA256(sums.joined(separator: " ").utf8).hexadecimal.prefix(16))
         identity["per_device_eval_batch_size"] = "\(configuration.training.evaluationBatchSize)"
         identity["eval_precision"] = configuration.training.evaluationPrecision.rawValue
         return identity
@@ -290,7 +287,7 @@ public struct Run {
             trained, tasks: tasks, settings: configuration.training, team: team, shouldStop: shouldStop
         ) { try report(.training($0)) }
         if let checkpoint { try trainer.resume(from: checkpoint) }
-        guard writes else { return try trainer.run(outputDirectory: output) }
+        guard team.writes else { return try trainer.run(outputDirectory: output) }
         let isNew = !FileManager.default.fileExists(atPath: output.path)
         try makeOutput(output)
         guard let lock = try FolderLock(output) else { throw RunError.outputInUse(path: output.path) }
@@ -326,7 +323,7 @@ public struct Run {
             model: trained.model, batchSize: configuration.training.evaluationBatchSize,
             precision: configuration.training.evaluationPrecision, team: team
         ).evaluate(tasks).highest(over: earlier)
-        if writes, let output = configuration.outputDirectory { try makeOutput(output) }
+        if team.writes, let output = configuration.outputDirectory { try makeOutput(output) }
         try report(.evaluated(evaluation))
     }
 }

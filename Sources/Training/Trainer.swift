@@ -29,6 +29,8 @@ public final class Trainer {
     private var highest: EvaluationReport?
     /// The last update with an evaluation.
     private var evaluatedStep: Int?
+    /// Whether a process of the team was to stop at the last update.
+    private var anyStops = false
 
     private var model: CAMTLModel { trained.model }
 
@@ -102,7 +104,7 @@ public final class Trainer {
     ///   `.stopped`, when a checkpoint is written; what saving and `report` throw.
     public func run(outputDirectory: URL) throws -> TrainingSummary {
         let checkpoints = Checkpoints(outputDirectory: outputDirectory)
-        if writes { try checkpoints.begin(run: run) }
+        if team.writes { try checkpoints.begin(run: run) }
         try report(
             .started(
                 TrainingPlan(
@@ -130,14 +132,11 @@ public final class Trainer {
         try finish(checkpoints)
         progress.seconds = clock.seconds
         history.recordEnd(summary(checkpoints))
-        if writes { try history.write(summary(checkpoints), to: outputDirectory) }
+        if team.writes { try history.write(summary(checkpoints), to: outputDirectory) }
         return TrainingSummary(
             steps: progress.step, epoch: epoch, examples: progress.examples, seconds: progress.seconds,
             meanLoss: progress.loss / Double(max(progress.step, 1)), usage: usage, highest: highest)
     }
-
-    /// Whether files are this process's to write.
-    private var writes: Bool { team?.isFirst ?? true }
 
     private var isFinished: Bool {
         if let patience = settings.earlyStoppingPatience, best.evaluationsSince >= patience { return true }
@@ -181,7 +180,7 @@ public final class Trainer {
 
     /// Applies the gradients that are there, and reports it.
     private func update(_ pending: inout PendingUpdate) throws {
-        if let team { try pending.sum(over: team) }
+        if let team { anyStops = try pending.sum(over: team, stops: shouldStop()) }
         let names = model.configuration.tasks.map(\.name)
         if let (loss, tasks) = pending.notFinite {
             throw TrainingError.lossNotFinite(step: progress.step, loss: loss, tasks: tasks.map { names[$0] })
@@ -229,7 +228,7 @@ public final class Trainer {
 
     private func saveIfDue(_ checkpoints: Checkpoints) throws {
         let isBest = settings.loadsBestModelAtEnd && best.step == progress.step
-        let stops = try !isFinished && isToStop()
+        let stops = !isFinished && (team == nil ? shouldStop() : anyStops)
         guard stops || isBest || progress.step % settings.saveSteps == 0 else { return }
         try save(checkpoints)
         if stops {
@@ -237,14 +236,8 @@ public final class Trainer {
         }
     }
 
-    /// Whether any process is to stop.
-    private func isToStop() throws -> Bool {
-        guard let team else { return shouldStop() }
-        return try team.sums([shouldStop() ? 1.0 : 0])[0] > 0
-    }
-
     private func save(_ checkpoints: Checkpoints) throws {
-        guard writes else { return }
+        guard team.writes else { return }
         let folder = checkpoints.folder(step: progress.step)
         try writeFolderAtomically(to: folder) { draft in
             try trained.write(to: draft)

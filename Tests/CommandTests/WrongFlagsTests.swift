@@ -142,7 +142,8 @@ final class WrongFlagsTests: CommandTestCase {
         try assertRefuses(
             arguments("--do_train", "--local_rank", "0"), "--local_rank 0 says that this is one of several processes",
             "RANK, WORLD_SIZE", "torchrun")
-        try assertRefuses(arguments("--do_train", "--ddp_timeout", "0"), "--ddp_timeout is 0.0; it has to be at least 1")
+        try assertRefuses(
+            arguments("--do_train", "--ddp_timeout", "0"), "--ddp_timeout is 0.0; it has to be at least 1")
     }
 
     func testFlagsThatNeedAnotherAreRefusedAtOnce() throws {

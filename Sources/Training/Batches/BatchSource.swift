@@ -1,8 +1,8 @@
 import Dispatch
 import Synchronization
 
-/// Draws what a run trains on and makes it ready for the model: the next draw on a thread of its own, while the model is
-/// busy with the one before. What it gives, and in what order, depends on the sampler alone.
+/// Draws what a run trains on and makes it ready for the model: the next draw on a thread of its own, while the model
+/// is busy with the one before. What it gives, and in what order, depends on the sampler alone.
 final class BatchSource: Sendable {
     /// A draw, ready for the model.
     enum Content: Sendable {
@@ -42,8 +42,8 @@ final class BatchSource: Sendable {
         state = Mutex(State(sampler: sampler, place: sampler.place))
     }
 
-    /// How far the run has come: behind the last draw that was given, whatever has been made ready. Setting it makes the
-    /// source of a run of the same settings go on from there.
+    /// How far the run has come: behind the last draw that was given, whatever has been made ready. Setting it makes
+    /// the source of a run of the same settings go on from there.
     var place: Sampler.Place {
         get { state.withLock(\.place) }
         set {

@@ -55,8 +55,8 @@ struct TrainingSets: Sendable {
 }
 
 extension PackedBatch {
-    /// Tokens of a forward pass without gradients: enough work for each call of the library, on numbers that stay in the
-    /// processor's caches.
+    /// Tokens of a forward pass without gradients: enough work for each call of the library, on numbers that stay in
+    /// the processor's caches.
     static let pieceTokens = 2048
 
     /// Adds an example of a task's set.

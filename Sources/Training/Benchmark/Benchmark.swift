@@ -90,7 +90,7 @@ public struct Benchmark {
         let tasks = withCopies(copies, try run.loadData(trained), of: trained)
         let model = trained.model.configuration
         var report = BenchmarkReport(
-            machine: .current, libtorch: libtorchVersion, threads: threadCount,
+            machine: .current, libtorch: libtorchVersion, instructions: instructionSet, threads: threadCount,
             encoderType: model.encoderType.rawValue,
             parameters: trained.model.namedParameters().map(\.parameter.elementCount).reduce(0, +),
             tasks: model.tasks.map(\.name), maxSequenceLength: model.maxSequenceLength, gemmPeak: 0)

@@ -6,6 +6,8 @@ public struct BenchmarkReport: Sendable, Equatable, Codable {
     public var machine: MachineDescription
     /// libtorch's version.
     public var libtorch: String
+    /// The instruction set of camtl's own loops.
+    public var instructions: String
     public var threads: Int
     public var encoderType: String
     public var parameters: Int

@@ -1,29 +1,5 @@
 import Foundation
 import Synchronization
-import Torch
-
-/// Where the processes of a team meet: a part of a store that only they use.
-struct Meeting: Sendable {
-    let store: KeyValueStore
-    let prefix: String
-
-    func set(_ name: String, _ rank: Int, _ value: String) throws { try store.set(key(name, rank), value) }
-
-    func value(_ name: String, _ rank: Int, timeout: Double) throws -> String {
-        try store.value(of: key(name, rank), timeout: timeout)
-    }
-
-    /// The value of each process that has set one.
-    func values(_ name: String, size: Int) throws -> [Int: String] {
-        var values: [Int: String] = [:]
-        for rank in 0..<size where try store.has(key(name, rank)) {
-            values[rank] = try store.value(of: key(name, rank), timeout: 1)
-        }
-        return values
-    }
-
-    func key(_ name: String, _ rank: Int) -> String { "\(prefix)/\(name)/\(rank)" }
-}
 
 /// Tells the others, by the store, that this process lives, and to how many exchanges it has come.
 final class Heartbeat: Sendable {
@@ -68,20 +44,3 @@ final class Heartbeat: Sendable {
         }
     }
 }
-
-/// Runs `body` on a thread of its own.
-///
-/// - Returns: nil if it hasn't ended after `seconds`, or failed; it is then left alone.
-func result<Value: Sendable>(
-    within seconds: Double, _ body: @escaping @Sendable () throws -> Value
-) -> Value? {
-    let (box, done) = (Box<Value>(), DispatchSemaphore(value: 0))
-    Thread.detachNewThread {
-        if let value = try? body() { box.value.withLock { $0 = value } }
-        done.signal()
-    }
-    _ = done.wait(timeout: .now() + seconds)
-    return box.value.withLock { $0 }
-}
-
-private final class Box<Value: Sendable>: Sendable { let value = Mutex<Value?>(nil) }

@@ -12,6 +12,8 @@ public final class Team {
     private var connected: ProcessGroup?
     private let launch: Launch
     private let timeout: Double
+    /// Seconds without a sign of life after which a process counts as dead.
+    private let silence: Double
     private let meeting: Meeting
     private let heartbeat: Heartbeat
 
@@ -29,20 +31,22 @@ public final class Team {
     ///
     /// - Parameters:
     ///   - launch: who they are.
-    ///   - timeout: the seconds that a process waits for the others, here and later.
+    ///   - timeout: the seconds that a process waits for the others, here and later, until it ends because of them.
     /// - Throws: `TeamError`.
     public init(_ launch: Launch, timeout: Double) throws {
         self.launch = launch
         self.timeout = timeout
         rank = launch.rank
         size = launch.size
+        silence = min(5 * Heartbeat.interval, timeout / 4)
         let serves = rank == 0 && !launch.launcherServesStore
         meeting = try Team.meet(launch, serves: serves, timeout: timeout)
         heartbeat = Heartbeat(try Team.meet(launch, serves: false, timeout: timeout), rank: rank)
         do {
             processesHere = try Team.gather(meeting, launch, timeout: timeout)
+            // Who waited in vain then has the rest of the time to find out for whom.
             connected = try ProcessGroup(
-                meeting.store, name: meeting.prefix, rank: rank, size: size, timeout: timeout)
+                meeting.store, name: meeting.prefix, rank: rank, size: size, timeout: timeout - 2 * silence)
         } catch let error as TorchError {
             throw TeamError.exchangeFailed(error.description)
         }
@@ -156,7 +160,9 @@ public final class Team {
             case let error?: "error: \(error)"
             }
         let (meeting, rank, size) = (meeting, rank, size)
-        _ = result(within: Team.silence) { try meeting.set("left", rank, note) }
+        var isAlone = false
+        if case .storeLost? = error as? TeamError { isAlone = true }
+        if !isAlone { _ = result(within: silence) { try meeting.set("left", rank, note) } }
         if error is TeamError {
             // The exchange that failed may still be under way on other threads: it is left to the end of the process.
             _ = connected.map(Unmanaged.passRetained)
@@ -165,7 +171,7 @@ public final class Team {
         connected = nil
         if isFirst, !launch.launcherServesStore {
             let dead = if case .silent(let ranks)? = error as? TeamError { ranks.count } else { 0 }
-            let patience = error == nil ? min(timeout, 60) : 3 * Team.silence
+            let patience = error == nil ? min(timeout, 60) : 3 * silence
             _ = result(within: patience) {
                 while try meeting.values("left", size: size).count < size - dead {
                     Thread.sleep(forTimeInterval: 0.05)
@@ -175,15 +181,12 @@ public final class Team {
         heartbeat.stop()
     }
 
-    /// Seconds without a sign of life after which a process counts as dead.
-    private static let silence = 5 * Heartbeat.interval
-
     /// Which process is to blame for a failed exchange.
     private func reason(of error: TorchError) -> TeamError {
-        let (meeting, rank, size, timeout) = (meeting, rank, size, timeout)
-        let reason = result(within: 4 * Team.silence) { () throws -> TeamError in
+        let (meeting, rank, size, timeout, silence) = (meeting, rank, size, timeout, silence)
+        let reason = result(within: 2 * silence) { () throws -> TeamError in
             let before = try Heartbeat.read(meeting, size: size)
-            Thread.sleep(forTimeInterval: Team.silence)
+            Thread.sleep(forTimeInterval: silence)
             let after = try Heartbeat.read(meeting, size: size)
             let notes = try meeting.values("left", size: size)
             for (other, note) in notes.sorted(by: { $0.key < $1.key }) where note.hasPrefix("error: ") {
@@ -201,6 +204,11 @@ public final class Team {
         }
         return reason ?? .storeLost(host: launch.host, port: launch.port)
     }
+}
+
+extension Optional where Wrapped == Team {
+    /// Whether files are this process's to write: one alone writes, too.
+    var writes: Bool { self?.isFirst ?? true }
 }
 
 extension Team {

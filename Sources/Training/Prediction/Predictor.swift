@@ -91,7 +91,7 @@ public struct Predictor {
     ///   is wrong with the input.
     @discardableResult
     public func predict(_ input: URL, to output: URL) throws -> Int {
-        if team?.isFirst ?? true { try checkWritable(output) }
+        if team.writes { try checkWritable(output) }
         guard let data = try? Data(contentsOf: input) else { throw PredictionError.unreadable(path: input.path) }
         let decoder = JSONDecoder()
         var rows: [Row] = []
@@ -109,7 +109,7 @@ public struct Predictor {
         }
         guard !rows.isEmpty else { throw PredictionError.empty(path: input.path) }
         let predictions = try predict(rows)
-        guard team?.isFirst ?? true else { return rows.count }
+        guard team.writes else { return rows.count }
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         encoder.nonConformingFloatEncodingStrategy = .convertToString(

@@ -41,7 +41,7 @@ extension Run {
             model: trained.model, batchSize: configuration.training.evaluationBatchSize,
             precision: configuration.training.evaluationPrecision, team: team
         ).predict(predicted)
-        guard writes else { return }
+        guard team.writes else { return }
         let submission = Submission(predictions, absences: absences)
         try makeFolder(output)
         try submission.write(to: output, withProbabilities: configuration.predictsProbabilities)

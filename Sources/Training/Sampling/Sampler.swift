@@ -28,12 +28,12 @@ public struct Sampler: Sendable {
 
     /// - Parameters:
     ///   - sampling: how examples are chosen.
-    ///   - sizes: the tasks to train on, in order, each by its position in the model's list with its number of examples, at
-    ///     least 1 and fewer than 2³² together.
+    ///   - sizes: the tasks to train on, in order, each by its position in the model's list with its number of
+    ///     examples, at least 1 and fewer than 2³² together.
     ///   - batchSize: examples of a batch; under uncertainty sampling also the candidates that each task offers.
     ///   - seed: what orders and choices are drawn with.
-    ///   - lengths: if given, an epoch's batches are of examples of about one length. Under uncertainty sampling it isn't
-    ///     used, as the model picks what goes into a batch.
+    ///   - lengths: if given, an epoch's batches are of examples of about one length. Under uncertainty sampling it
+    ///     isn't used, as the model picks what goes into a batch.
     public init(
         _ sampling: Sampling, sizes: [(task: Int, count: Int)], batchSize: Int, seed: UInt64, lengths: Lengths? = nil
     ) {

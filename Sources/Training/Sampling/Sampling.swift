@@ -8,7 +8,8 @@ public enum Sampling: Sendable, Equatable {
     case uniform(share: Double)
     /// MT-Uncertainty (the paper's Algorithm 1): a batch of candidates from each task, trained on those that the
     /// model is least sure of. An epoch has `share` (0…1) × the number of tasks × the largest task's batches as
-    /// steps. The original scores the candidates under dropout, as it trains; without it the scores are the model's own.
+    /// steps. The original scores the candidates under dropout, as it trains; without it the scores are the model's
+    /// own.
     case uncertainty(
         share: Double, score: UncertaintyScore, usesDropout: Bool = true, precision: Precision = .exact)
 }

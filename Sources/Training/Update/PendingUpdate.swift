@@ -22,11 +22,12 @@ struct PendingUpdate {
         }
     }
 
-    /// Adds up what each process of a team has of the same batches.
-    mutating func sum(over team: Team) throws {
+    /// Adds up what each process of a team has of the same batches; whether any of them `stops`.
+    mutating func sum(over team: Team, stops: Bool) throws -> Bool {
         let tasks = taskLosses.keys.sorted()
-        let own = [Double(tokens), operations] + losses + tasks.flatMap { taskLosses[$0, default: []] }
+        let own = [stops ? 1 : 0, Double(tokens), operations] + losses + tasks.flatMap { taskLosses[$0, default: []] }
         var sums = try team.sums(own)[...]
+        let anyStops = sums.removeFirst() > 0
         tokens = Int(sums.removeFirst())
         operations = sums.removeFirst()
         func take(_ count: Int) -> [Double] {
@@ -35,6 +36,7 @@ struct PendingUpdate {
         }
         losses = take(losses.count)
         for task in tasks { taskLosses[task] = take(taskLosses[task, default: []].count) }
+        return anyStops
     }
 
     /// The tasks with a loss that is no finite number, and that loss, if there are any.
