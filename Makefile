@@ -38,9 +38,8 @@ endif
 ifneq ($(LIBTORCH_DIR),)
 export LIBTORCH_DIR := $(abspath $(LIBTORCH_DIR))
 endif
-ifneq ($(CTORCH_DIR),)
-export CTORCH_DIR := $(abspath $(CTORCH_DIR))
-endif
+ctorch_out := $(if $(CTORCH_DIR),$(abspath $(CTORCH_DIR)),../../.build/ctorch)
+export CTORCH_DIR := $(abspath $(or $(CTORCH_DIR),.build/ctorch))
 
 # libctorch.so is compiled with Swift's own clang++, which set-up has checked, unless CXX is set.
 ifeq ($(origin CXX),default)
@@ -72,7 +71,7 @@ setup:
 
 ctorch: setup
 	@+$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS)) -C Sources/CTorch CXX='$(CXX)' \
-	    LIBTORCH='$(or $(LIBTORCH_DIR),../../.libtorch)' OUT='$(or $(CTORCH_DIR),../../.build/ctorch)'
+	    LIBTORCH='$(or $(LIBTORCH_DIR),../../.libtorch)' OUT='$(ctorch_out)'
 
 build: ctorch
 	swift build $(SWIFT_FLAGS)
