@@ -27,9 +27,12 @@ extension CAMTLModel {
     ///     pretrained encoder only its pooler may.
     ///   - seed: what initial values are drawn with.
     ///   - dtype: what the parameters are to be, whatever the file has.
+    ///   - device: where they are to be.
     /// - Throws: `ModelError.badModel` if there is no such file, or tensors are missing or of another shape;
     ///   `CheckpointError`.
-    public func load(from folder: URL, isComplete: Bool, seed: UInt64, dtype: DType = .float32) throws -> LoadReport {
+    public func load(
+        from folder: URL, isComplete: Bool, seed: UInt64, dtype: DType = .float32, device: Device = .cpu
+    ) throws -> LoadReport {
         let url = try Self.checkpointURL(folder)
         let file = try CheckpointFile.open(url)
         var nameInFile: [String: String] = [:]
@@ -38,7 +41,7 @@ extension CAMTLModel {
         try check(parameters, nameInFile, file, isComplete: isComplete, path: url.path)
 
         var report = LoadReport(path: url.path)
-        try materialize(seed: seed, dtype: dtype) { name, parameter in
+        try materialize(seed: seed, dtype: dtype, device: device) { name, parameter in
             guard let source = nameInFile[name], let info = file.info(source) else {
                 report.new.append(name)
                 return nil

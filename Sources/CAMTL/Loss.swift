@@ -24,10 +24,10 @@ extension ModelOutput {
             let labels = output.samples.map { labels[$0] }
             switch configuration.tasks[output.task].output {
             case .classification:
-                let classes = try Tensor(labels.map { Int64($0) }).to(device: output.logits.device)
+                let classes = try Tensor(labels.map { Int64($0) }, device: output.logits.device)
                 return (task: output.task, loss: try crossEntropy(logits: output.logits, classes: classes))
             case .regression:
-                let targets = try Tensor(labels).to(output.logits.dtype, device: output.logits.device)
+                let targets = try Tensor(labels, device: output.logits.device).to(output.logits.dtype)
                 let values = try output.logits.reshaped([-1])
                 return (task: output.task, loss: try meanSquaredError(values, targets))
             }

@@ -82,6 +82,16 @@ public final class CAMTLModel: Module {
         decoders = configuration.tasks.map { TaskDecoder(configuration.backbone, outputs: $0.numberOfLabels) }
     }
 
+    /// Where the parameters are, and all is computed.
+    public var device: Device { bert.embeddings.word.weight.device }
+
+    /// The type that the encoder's layers compute their matrix products in, and the scores of attention: `bfloat16` or
+    /// `float16`; nil is the parameters' own. Everything else, gradients of parameters too, is of the parameters' type.
+    public var productType: DType? {
+        get { bert.encoder.rowwiseLinears.first?.productType }
+        set { for linear in bert.encoder.rowwiseLinears { linear.productType = newValue } }
+    }
+
     /// One pass over a batch of any tasks.
     /// - Parameters:
     ///   - batch: sequences with their tasks.
@@ -96,7 +106,7 @@ public final class CAMTLModel: Module {
         recomputesLayers: Bool = false
     ) throws -> ModelOutput {
         try check(batch)
-        let layout = try Layout(batch, device: bert.embeddings.word.weight.device)
+        let layout = try Layout(batch, device: device)
         let context = Context(
             layout: layout, dropout: dropout, condition: try bert.condition(layout),
             output: sequence ? .tokens : .firstTokens, quantized: quantized, recomputesLayers: recomputesLayers)

@@ -29,6 +29,10 @@ public final class TrainedModel {
         public var vocabularyFolder: URL?
         /// What new parameters are drawn with.
         public var seed: UInt64 = 42
+        /// Where the model computes.
+        public var device = Device.cpu
+        /// What it computes its layers' products in: see `CAMTLModel.productType`.
+        public var productType: DType?
 
         public init() {}
     }
@@ -50,7 +54,9 @@ public final class TrainedModel {
         }
         model = try CAMTLModel(configuration)
         let loading = try model.load(
-            from: folder, isComplete: file.trained != nil || request.mustBeTrained, seed: request.seed)
+            from: folder, isComplete: file.trained != nil || request.mustBeTrained, seed: request.seed,
+            device: request.device)
+        model.productType = request.productType
         self.loading = loading
         untrainedTasks = file.untrainedTasks(of: configuration)
             .union(configuration.tasks.indices.filter { loading.new.contains("decoders.\($0).model.weight") })
@@ -60,7 +66,7 @@ public final class TrainedModel {
     ///
     /// - Throws: as `init` does.
     public func reload(from folder: URL) throws {
-        _ = try model.load(from: folder, isComplete: true, seed: 0)
+        _ = try model.load(from: folder, isComplete: true, seed: 0, device: model.device)
         untrainedTasks = try ConfigurationFile(folder: folder).untrainedTasks(of: model.configuration)
     }
 

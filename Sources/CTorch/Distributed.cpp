@@ -10,6 +10,12 @@
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 #include <torch/csrc/distributed/c10d/reducer.hpp>
+#ifdef CTORCH_CUDA
+#ifndef USE_C10D_NCCL
+#define USE_C10D_NCCL
+#endif
+#include <torch/csrc/distributed/c10d/ProcessGroupNCCL.hpp>
+#endif
 
 using namespace ctorch;
 using std::chrono::milliseconds;
@@ -65,7 +71,30 @@ int64_t ct_store_add(CTStore store, const char *key, int64_t number) {
     return guarded<int64_t>(-1, [&] { return store->value->add(key, number); });
 }
 
-CTProcessGroup ct_process_group(CTStore store, const char *name, int32_t rank, int32_t size, int64_t timeout) {
+namespace {
+
+/// Adds NCCL for a device's tensors.
+void addDevice(
+    c10d::ProcessGroup &group, const c10::intrusive_ptr<c10d::Store> &store, at::Device device, int64_t timeout) {
+#ifdef CTORCH_CUDA
+    // A process that another one keeps waiting is ended by whoever waits in it, with a message, and not by NCCL's own
+    // watch with a trace.
+    setenv("TORCH_NCCL_ASYNC_ERROR_HANDLING", "0", /*overwrite=*/0);
+    auto options = c10d::ProcessGroupNCCL::Options::create();
+    options->timeout = milliseconds(timeout);
+    const auto backend = c10::make_intrusive<c10d::ProcessGroupNCCL>(
+        c10::make_intrusive<c10d::PrefixStore>("nccl", store), group.getRank(), group.getSize(), options);
+    backend->setBoundDeviceId(device);
+    group.setBackend(device.type(), c10d::ProcessGroup::BackendType::NCCL, c10::intrusive_ptr<c10d::Backend>(backend));
+#else
+    TORCH_CHECK(false, "this build exchanges nothing between ", device, " and others: it was made without NCCL");
+#endif
+}
+
+}  // namespace
+
+CTProcessGroup ct_process_group(
+    CTStore store, const char *name, int32_t rank, int32_t size, int64_t timeout, int32_t type, int32_t index) {
     return guarded<CTProcessGroup>(nullptr, [&] {
         const auto own = c10::make_intrusive<c10d::PrefixStore>(name, store->value);
         auto options = c10d::ProcessGroupGloo::Options::create_default(milliseconds(timeout));
@@ -76,6 +105,8 @@ CTProcessGroup ct_process_group(CTStore store, const char *name, int32_t rank, i
         group->setBackend(
             c10::DeviceType::CPU, c10d::ProcessGroup::BackendType::GLOO, c10::intrusive_ptr<c10d::Backend>(backend));
         group->setDefaultBackend(c10d::ProcessGroup::BackendType::GLOO);
+        const at::Device device = deviceOf(type, index);
+        if (!device.is_cpu()) addDevice(*group, own, device, timeout);
         return new CTProcessGroupImpl{std::move(group)};
     });
 }

@@ -95,14 +95,36 @@ bool ct_seed(uint64_t seed) {
     });
 }
 
-void ct_random_state(uint64_t *key, uint64_t *counter) {
-    *key = streamKey;
-    *counter = streamCounter;
+StreamPlace ctorch::streamPlace(at::Device device) {
+    if (device.is_cpu()) return {streamKey.load(), streamCounter.load()};
+    at::Generator generator = at::globalContext().defaultGenerator(device);
+    const std::lock_guard<std::mutex> lock(generator.mutex());
+    return {generator.current_seed(), generator.unsafeGetGeneratorImpl()->get_offset()};
 }
 
-void ct_set_random_state(uint64_t key, uint64_t counter) {
-    streamKey = key;
-    streamCounter = counter;
+void ctorch::setStreamPlace(at::Device device, const StreamPlace &place) {
+    if (device.is_cpu()) {
+        streamKey = place.key;
+        streamCounter = place.counter;
+        return;
+    }
+    at::Generator generator = at::globalContext().defaultGenerator(device);
+    const std::lock_guard<std::mutex> lock(generator.mutex());
+    generator.set_current_seed(place.key);
+    // The generator hands out four numbers at a time.
+    generator.set_offset((place.counter + 3) / 4 * 4);
+}
+
+bool ct_random_state(int32_t device, int32_t index, uint64_t *key, uint64_t *counter) {
+    return action([&] {
+        const StreamPlace place = streamPlace(deviceOf(device, index));
+        *key = place.key;
+        *counter = place.counter;
+    });
+}
+
+bool ct_set_random_state(int32_t device, int32_t index, uint64_t key, uint64_t counter) {
+    return action([&] { setStreamPlace(deviceOf(device, index), {key, counter}); });
 }
 
 CTTensor ct_dropout(CTTensor source, double probability) {

@@ -88,25 +88,48 @@ void stepRows(const CTAdamSlot &slot, const CTAdamSettings &settings) {
     });
 }
 
+/// What only the gradients' device knows: by what it divides them, and a 1 where it is to leave all as it is.
+struct DeviceClipping {
+    std::optional<at::Tensor> divisor, isSkipped;
+
+    explicit DeviceClipping(const CTAdamSettings &settings) {
+        if (!settings.norm) return;
+        const at::Tensor norm = settings.norm->value.to(at::kFloat);
+        divisor = ((norm + 1e-6) / settings.max_norm).clamp_min(1);
+        isSkipped = at::isfinite(norm).logical_not().to(at::kFloat);
+    }
+};
+
 /// libtorch's kernel divides sqrt(v) by sqrt(1 - beta2^t) and then adds its epsilon: divided by the same, it is ours.
-void stepWithLibtorch(const std::vector<CTAdamSlot> &slots, const CTAdamSettings &settings) {
+void stepWithLibtorch(
+    const std::vector<CTAdamSlot> &slots, const CTAdamSettings &settings, const DeviceClipping &clipping) {
     const double correction = std::sqrt(1 - std::pow(settings.beta2, static_cast<double>(slots[0].step)));
     std::vector<at::Tensor> parameters, gradients, firsts, seconds, steps;
     const at::Tensor step = at::full(
         {}, static_cast<double>(slots[0].step), slots[0].parameter->value.options().dtype(at::kFloat));
     for (const CTAdamSlot &slot : slots) {
         const at::Tensor &gradient = slot.gradient->value;
+        const at::Tensor dense = gradient.is_sparse() ? gradient.to_dense() : gradient;
         parameters.push_back(slot.parameter->value);
-        gradients.push_back((gradient.is_sparse() ? gradient.to_dense() : gradient) * settings.gradient_scale);
+        gradients.push_back(settings.gradient_scale == 1 ? dense : dense * settings.gradient_scale);
         firsts.push_back(slot.first_moment->value);
         seconds.push_back(slot.second_moment->value);
         steps.push_back(step);
     }
     at::_fused_adam_(
         parameters, gradients, firsts, seconds, /*max_exp_avg_sqs=*/{}, steps, settings.rate, settings.beta1,
-        settings.beta2, /*weight_decay=*/0.0, settings.epsilon / correction, /*amsgrad=*/false, /*maximize=*/false);
+        settings.beta2, /*weight_decay=*/0.0, settings.epsilon / correction, /*amsgrad=*/false, /*maximize=*/false,
+        clipping.divisor, clipping.isSkipped);
+    std::map<double, std::vector<at::Tensor>> decayed;
     for (const CTAdamSlot &slot : slots) {
-        if (slot.weight_decay != 0) slot.parameter->value.mul_(1 - settings.rate * slot.weight_decay);
+        if (slot.weight_decay != 0) decayed[slot.weight_decay].push_back(slot.parameter->value);
+    }
+    for (const auto &[decay, tensors] : decayed) {
+        if (clipping.isSkipped) {
+            at::_foreach_mul_(tensors, 1 - (1 - *clipping.isSkipped) * (settings.rate * decay));
+        } else {
+            at::_foreach_mul_(tensors, 1 - settings.rate * decay);
+        }
     }
 }
 
@@ -130,6 +153,8 @@ bool ct_adam(const CTAdamSlot *slots, size_t count, const CTAdamSettings *settin
         std::map<int64_t, std::vector<CTAdamSlot>> others;
         for (size_t i = 0; i < count; ++i) {
             const CTAdamSlot &slot = slots[i];
+            TORCH_CHECK(
+                !settings->norm || !isFast(slot.parameter->value), "the norm is to be known for float32 on the CPU");
             if (!isFast(slot.parameter->value)) {
                 others[slot.step].push_back(slot);
             } else if (slot.gradient->value.is_sparse()) {
@@ -144,6 +169,11 @@ bool ct_adam(const CTAdamSlot *slots, size_t count, const CTAdamSettings *settin
         forEachDynamically(static_cast<int64_t>(runs.size()), [&](int64_t i) {
             kernels().adam(runs[static_cast<size_t>(i)].elements, runs[static_cast<size_t>(i)].count);
         });
-        for (const auto &entry : others) stepWithLibtorch(entry.second, *settings);
+        for (size_t i = 0; i < count; ++i) {
+            // What writes to a tensor's memory by itself tells of it.
+            if (isFast(slots[i].parameter->value)) slots[i].parameter->value.unsafeGetTensorImpl()->bump_version();
+        }
+        const DeviceClipping clipping(*settings);
+        for (const auto &entry : others) stepWithLibtorch(entry.second, *settings, clipping);
     });
 }

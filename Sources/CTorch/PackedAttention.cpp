@@ -198,49 +198,51 @@ at::Tensor blockDiagonal(const at::Tensor &blocks, int64_t blockHeight) {
     return at::cat(bands, 1);
 }
 
+/// softmax(Q Kᵀ scale + B) V of [sequences, heads, places, width]; B [sequences, 1, places, places].
+at::Tensor attention(
+    const at::Tensor &query, const at::Tensor &key, const at::Tensor &value, const at::Tensor &bias, double scale,
+    double probability) {
+    // libtorch's own attention draws from its own stream: on the CPU dropout's place in ours is what is saved.
+    if (probability == 0 || !query.device().is_cpu()) {
+        return at::scaled_dot_product_attention(
+            query, key, value, bias.to(query.scalar_type()), probability, /*is_causal=*/false, scale);
+    }
+    const at::Tensor scores = at::matmul(query * scale, key.transpose(-2, -1));
+    return at::matmul(dropout(at::softmax(scores + bias, -1), probability).to(value.scalar_type()), value);
+}
+
 /// The same in operations of libtorch's, padded to the longest sequence: for other devices and types.
 at::Tensor paddedAttention(
     const Operands &o, int64_t blockHeight, int64_t heads, double probability, const PackedLayout &layout,
     bool ofFirsts) {
     const auto count = static_cast<int64_t>(layout.lengths.size());
-    const int64_t longest = layout.longest, hidden = o.key.size(1);
-    std::vector<int64_t> fromTokens, toTokens;
-    std::vector<float> penalties;
-    for (int64_t sequence = 0; sequence < count; ++sequence) {
-        const auto index = static_cast<size_t>(sequence);
-        for (int64_t position = 0; position < longest; ++position) {
-            const bool isToken = position < layout.lengths[index];
-            // A place without a token repeats the sequence's first one; nothing attends to it or reads it.
-            const int64_t token = layout.offsets[index] + (isToken ? position : 0);
-            fromTokens.push_back(token);
-            if (isToken) toTokens.push_back(sequence * longest + position);
-            const bool hasPenalty = isToken && !layout.penalties.empty();
-            penalties.push_back(
-                !isToken ? -10000.0f : hasPenalty ? layout.penalties[static_cast<size_t>(token)] : 0.0f);
-        }
-    }
-    const auto device = o.key.device();
-    const at::Tensor from = at::tensor(fromTokens, at::kLong).to(device);
+    const auto &indices = layout.indices(o.key.device());
+    const int64_t places = indices.padded, hidden = o.key.size(1);
     const auto split = [&](const at::Tensor &rows) {
         return rows.view({count, -1, heads, hidden / heads}).transpose(1, 2);
     };
+    const auto sum = [](const at::Tensor &x, const at::Tensor &bias) { return x + bias.to(x.scalar_type()); };
     const auto padded = [&](const at::Tensor &x, const at::Tensor &bias) {
-        return split((x + bias).index_select(0, from));
+        return split(at::zeros({count * places, hidden}, x.options()).index_copy(0, indices.places, sum(x, bias)));
     };
-    const int64_t queries = ofFirsts ? 1 : longest;
-    const at::Tensor query = ofFirsts ? split(o.query + o.queryBias) : padded(o.query, o.queryBias);
+    const int64_t queries = ofFirsts ? 1 : places;
+    const at::Tensor query = ofFirsts ? split(sum(o.query, o.queryBias)) : padded(o.query, o.queryBias);
     const at::Tensor key = padded(o.key, o.keyBias), value = padded(o.value, o.valueBias);
-    at::Tensor bias = at::tensor(penalties).to(o.key.options()).view({count, 1, 1, longest});
+    at::Tensor bias = indices.penalties.to(o.keyBias.scalar_type()).expand({count, 1, queries, places});
     if (o.blocks) {
-        const at::Tensor slots = at::tensor(layout.slots, at::kLong).to(device);
+        const at::Tensor full = blockDiagonal(*o.blocks, blockHeight);
+        const int64_t missing = std::max<int64_t>(0, places - full.size(1));
         bias = bias
-            + blockDiagonal(*o.blocks, blockHeight).index_select(0, slots).narrow(1, 0, queries).unsqueeze(1);
+            + at::constant_pad_nd(full, {0, missing, 0, missing})
+                  .narrow(1, 0, queries)
+                  .narrow(2, 0, places)
+                  .index_select(0, indices.sequenceSlots)
+                  .unsqueeze(1);
     }
     const double scale = 1 / std::sqrt(static_cast<double>(hidden / heads));
-    at::Tensor weights = at::softmax(at::matmul(query * scale, key.transpose(-2, -1)) + bias, -1);
-    if (probability > 0) weights = dropout(weights, probability);
-    const at::Tensor rows = at::matmul(weights, value).transpose(1, 2).reshape({count * queries, hidden});
-    return ofFirsts ? rows : rows.index_select(0, at::tensor(toTokens, at::kLong).to(device));
+    const at::Tensor rows =
+        attention(query, key, value, bias, scale, probability).transpose(1, 2).reshape({count * queries, hidden});
+    return ofFirsts ? rows : rows.index_select(0, indices.places);
 }
 
 }  // namespace

@@ -8,6 +8,9 @@ using namespace ctorch;
 namespace {
 // Few enough rows that a piece's share of a sum over rows is exact enough, and that threads get about equal work.
 constexpr int64_t rowsOfAPiece = 64;
+
+// What kernels for attention on CUDA devices want a row of scores to be a multiple of.
+constexpr int64_t paddingUnit = 8;
 }
 
 void PackedLayout::Rows::append(int64_t slot, int64_t rows) {
@@ -40,6 +43,32 @@ PackedLayout::PackedLayout(
     std::stable_sort(byLength.begin(), byLength.end(), [&](int64_t a, int64_t b) { return lengths[a] > lengths[b]; });
     if (!visible) return;
     for (int64_t token = 0; token < tokens.count; ++token) penalties.push_back(visible[token] ? 0.0f : -10000.0f);
+}
+
+const PackedLayout::Indices &PackedLayout::indices(at::Device device) const {
+    const std::lock_guard<std::mutex> lock(mutex);
+    for (const Indices &indices : known) {
+        if (indices.device == device) return indices;
+    }
+    const auto count = static_cast<int64_t>(lengths.size());
+    const int64_t padded = (longest + paddingUnit - 1) / paddingUnit * paddingUnit;
+    std::vector<int64_t> places;
+    // Far below what a token that may not be attended to gets, so that such a token comes before what isn't there.
+    std::vector<float> keys(static_cast<size_t>(count * padded), -30000.0f);
+    places.reserve(static_cast<size_t>(tokens.count));
+    for (int64_t sequence = 0; sequence < count; ++sequence) {
+        const auto index = static_cast<size_t>(sequence);
+        for (int64_t position = 0; position < lengths[index]; ++position) {
+            const int64_t place = sequence * padded + position;
+            places.push_back(place);
+            keys[static_cast<size_t>(place)] =
+                penalties.empty() ? 0.0f : penalties[static_cast<size_t>(offsets[index] + position)];
+        }
+    }
+    known.push_back(
+        {device, padded, upload(tokens.slots, device), upload(slots, device), upload(places, device),
+         upload(keys, device).view({count, 1, 1, padded})});
+    return known.back();
 }
 
 void ctorch::save(const SavedRows &rows, torch::autograd::AutogradContext *context) {

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <atomic>
+#include <deque>
+#include <mutex>
 #include <vector>
 
 #include <torch/csrc/autograd/custom_function.h>
@@ -31,6 +33,21 @@ struct PackedLayout : torch::CustomClassHolder {
         void append(int64_t slot, int64_t rows);
     };
 
+    /// The same as tensors, for operations of libtorch's.
+    struct Indices {
+        at::Device device;
+        /// The places of a sequence in matrices that are padded.
+        int64_t padded;
+        /// The slot of each token and of each sequence.
+        at::Tensor tokenSlots, sequenceSlots;
+        /// The place of each token among those of [sequences, padded].
+        at::Tensor places;
+        /// What is added to the scores of each place as a key, in float32: [sequences, 1, 1, padded].
+        at::Tensor penalties;
+
+        const at::Tensor &slots(bool ofFirsts) const { return ofFirsts ? sequenceSlots : tokenSlots; }
+    };
+
     int64_t slotCount;
     int64_t longest = 0;
     std::vector<int64_t> lengths;
@@ -47,6 +64,13 @@ struct PackedLayout : torch::CustomClassHolder {
         const int64_t *lengths, const int64_t *slots, size_t count, int64_t slotCount, const bool *visible);
 
     const Rows &rows(bool ofFirsts) const { return ofFirsts ? firsts : tokens; }
+
+    /// Made and copied to the device once for all layers.
+    const Indices &indices(at::Device device) const;
+
+private:
+    mutable std::mutex mutex;
+    mutable std::deque<Indices> known;
 };
 
 using PackedLayoutPointer = c10::intrusive_ptr<PackedLayout>;

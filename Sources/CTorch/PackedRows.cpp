@@ -34,13 +34,10 @@ at::Tensor sumBySlot(const at::Tensor &sums, const PackedLayout::Rows &rows, int
     return result;
 }
 
-at::Tensor slotIndices(const PackedLayout::Rows &rows, const at::Tensor &like) {
-    return at::tensor(rows.slots, at::kLong).to(like.device());
-}
-
 /// A row of `table` for each row: [slots, width] or [1, width] -> something that broadcasts to [rows, width].
-at::Tensor perRow(const at::Tensor &table, const PackedLayout::Rows &rows) {
-    return table.size(0) == 1 ? table : table.index_select(0, slotIndices(rows, table));
+at::Tensor perRow(const at::Tensor &table, const PackedLayout &layout, bool ofFirsts) {
+    if (table.size(0) == 1) return table;
+    return table.index_select(0, layout.indices(table.device()).slots(ofFirsts));
 }
 
 struct ResidualNorm : torch::autograd::Function<ResidualNorm> {
@@ -122,10 +119,12 @@ at::Tensor residualNorm(
         return ResidualNorm::apply(
             x, bias, residual, gain, shift, epsilon, probability, layout, ofFirsts, needsBackward);
     }
-    at::Tensor h = bias ? x + *bias : x;
+    // Where x is in half precision, all that follows is not: the bias is of the parameters' type.
+    at::Tensor h = bias ? x + *bias : x.to(gain.scalar_type());
     if (probability > 0) h = dropout(h, probability);
     if (residual) h = h + *residual;
-    return at::layer_norm(h, {h.size(1)}, {}, {}, epsilon) * perRow(gain, rows) + shift;
+    if (gain.size(0) == 1) return at::layer_norm(h, {h.size(1)}, gain[0], shift, epsilon);
+    return at::layer_norm(h, {h.size(1)}, {}, {}, epsilon) * perRow(gain, *layout, ofFirsts) + shift;
 }
 
 /// x ⊙ scale + shift by slot; one pass there, one back.
@@ -230,13 +229,14 @@ CTTensor ct_modulate(CTTensor source, CTTensor scale, CTTensor shift, CTLayout l
         if (isFast(source->value)) {
             return Modulation::apply(source->value, scale->value, shift->value, layout->value, ofFirsts);
         }
-        return source->value * perRow(scale->value, rows) + perRow(shift->value, rows);
+        return source->value * perRow(scale->value, *layout->value, ofFirsts)
+            + perRow(shift->value, *layout->value, ofFirsts);
     });
 }
 
 CTTensor ct_bias_gelu(CTTensor source, CTTensor bias) {
     return tensor([&] {
         if (isFast(source->value)) return BiasGELU::apply(source->value, bias->value);
-        return at::gelu(source->value + bias->value);
+        return at::gelu(source->value + bias->value.to(source->value.scalar_type()));
     });
 }

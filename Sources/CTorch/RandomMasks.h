@@ -17,4 +17,11 @@ Mask drawMask(double probability, int64_t blocks);
 void save(const Mask &mask, torch::autograd::AutogradContext *context);
 Mask savedMask(torch::autograd::AutogradContext *context);
 
+/// A place in the stream that dropout draws from on a device: on CUDA a seed and an offset of its own generator.
+struct StreamPlace {
+    uint64_t key = 0, counter = 0;
+};
+StreamPlace streamPlace(at::Device device);
+void setStreamPlace(at::Device device, const StreamPlace &place);
+
 }  // namespace ctorch

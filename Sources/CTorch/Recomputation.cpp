@@ -7,6 +7,8 @@
 #include <torch/custom_class.h>
 #include <torch/torch.h>
 
+#include "RandomMasks.h"
+
 using namespace ctorch;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
@@ -35,12 +37,11 @@ using BodyPointer = c10::intrusive_ptr<Body>;
 struct Recomputation : torch::autograd::Function<Recomputation> {
     static at::Tensor forward(
         AutogradContext *context, const BodyPointer &body, int64_t inputCount, at::TensorList tensors) {
-        uint64_t key, counter;
-        ct_random_state(&key, &counter);
+        const StreamPlace place = streamPlace(tensors[0].device());
         context->saved_data["body"] = c10::IValue::make_capsule(body);
         context->saved_data["inputs"] = inputCount;
-        context->saved_data["key"] = static_cast<int64_t>(key);
-        context->saved_data["counter"] = static_cast<int64_t>(counter);
+        context->saved_data["key"] = static_cast<int64_t>(place.key);
+        context->saved_data["counter"] = static_cast<int64_t>(place.counter);
         context->save_for_backward(tensors.vec());
         return (*body)(variable_list(tensors.begin(), tensors.begin() + inputCount));
     }
@@ -55,13 +56,14 @@ struct Recomputation : torch::autograd::Function<Recomputation> {
             tensors[i] = saved[i].detach().set_requires_grad(saved[i].requires_grad());
         }
         // The same masks as before.
-        uint64_t key, counter;
-        ct_random_state(&key, &counter);
-        ct_set_random_state(
-            static_cast<uint64_t>(context->saved_data["key"].toInt()),
-            static_cast<uint64_t>(context->saved_data["counter"].toInt()));
+        const at::Device device = saved[0].device();
+        const StreamPlace place = streamPlace(device);
+        setStreamPlace(
+            device,
+            {static_cast<uint64_t>(context->saved_data["key"].toInt()),
+             static_cast<uint64_t>(context->saved_data["counter"].toInt())});
         const at::Tensor output = (*body)(variable_list(tensors.begin(), tensors.begin() + inputCount));
-        ct_set_random_state(key, counter);
+        setStreamPlace(device, place);
         variable_list wanted;
         for (const at::Tensor &tensor : tensors) {
             if (tensor.requires_grad()) wanted.push_back(tensor);

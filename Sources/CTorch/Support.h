@@ -31,12 +31,27 @@ inline std::optional<at::Tensor> optionalTensor(CTTensor tensor) {
 
 inline at::IntArrayRef sizes(const int64_t *shape, size_t rank) { return at::IntArrayRef(shape, rank); }
 
+inline at::Device deviceOf(int32_t type, int32_t index) {
+    return at::Device(static_cast<at::DeviceType>(type), static_cast<at::DeviceIndex>(index));
+}
+
+/// A copy of `bytes` in a device's memory, by way of memory from which the device copies by itself.
+at::Tensor upload(
+    const void *bytes, size_t byteCount, at::IntArrayRef shape, at::ScalarType dtype, at::Device device);
+
+template <typename Element>
+at::Tensor upload(const std::vector<Element> &values, at::Device device) {
+    return upload(
+        values.data(), values.size() * sizeof(Element), {static_cast<int64_t>(values.size())},
+        c10::CppTypeToScalarType<Element>::value, device);
+}
+
 inline at::TensorOptions options(int32_t dtype) {
     return at::TensorOptions().dtype(static_cast<at::ScalarType>(dtype));
 }
 
 inline at::TensorOptions options(int32_t dtype, int32_t device, int32_t index) {
-    return options(dtype).device(at::Device(static_cast<at::DeviceType>(device), static_cast<at::DeviceIndex>(index)));
+    return options(dtype).device(deviceOf(device, index));
 }
 
 inline std::vector<at::Tensor> list(const CTTensor *tensors, size_t count) {

@@ -54,12 +54,12 @@ CTTensor ct_full(
     return tensor([&] { return torch::full(sizes(shape, rank), value, options(dtype, device, index)); });
 }
 
-CTTensor ct_from_bytes(const void *bytes, size_t byteCount, const int64_t *shape, size_t rank, int32_t dtype) {
+CTTensor ct_from_bytes(
+    const void *bytes, size_t byteCount, const int64_t *shape, size_t rank, int32_t dtype, int32_t device,
+    int32_t index) {
     return tensor([&] {
-        at::Tensor result = torch::empty(sizes(shape, rank), options(dtype));
-        TORCH_CHECK(result.nbytes() == byteCount, "the shape needs ", result.nbytes(), " bytes, not ", byteCount);
-        if (byteCount > 0) std::memcpy(result.data_ptr(), bytes, byteCount);
-        return result;
+        return upload(
+            bytes, byteCount, sizes(shape, rank), static_cast<at::ScalarType>(dtype), deviceOf(device, index));
     });
 }
 
@@ -96,6 +96,8 @@ CTTensor ct_to(CTTensor source, int32_t dtype, int32_t device, int32_t index) {
     return tensor([&] { return source->value.to(options(dtype, device, index)); });
 }
 
+int64_t ct_change_count(CTTensor source) { return static_cast<int64_t>(source->value._version()); }
+
 bool ct_set_requires_grad(CTTensor source, bool requiresGrad) {
     return action([&] { source->value.set_requires_grad(requiresGrad); });
 }
@@ -131,6 +133,10 @@ CTTensor ct_reshape(CTTensor source, const int64_t *shape, size_t rank) {
 
 CTTensor ct_unsqueeze(CTTensor source, int64_t dimension) {
     return tensor([&] { return source->value.unsqueeze(dimension); });
+}
+
+CTTensor ct_stack(const CTTensor *tensors, size_t count) {
+    return tensor([&] { return at::stack(list(tensors, count)); });
 }
 
 CTTensor ct_narrow(CTTensor source, int64_t dimension, int64_t start, int64_t length) {

@@ -29,10 +29,14 @@ struct Bench: ParsableCommand {
         let location = model.modelNameOrPath == nil ? nil : problems.catching(model.location)
         try problems.throwIfAny()
         guard let location else { preconditionFailure("what is missing is a problem that has been thrown") }
-        warn(
-            Precision.warnings([("uncertainty_scoring", sampling.precision), ("eval_precision", bench.evalPrecision)]))
+        let precisions = [("uncertainty_scoring", sampling.precision), ("eval_precision", bench.evalPrecision)]
+        let (device, warning) = try Device.choose(allowsCUDA: !devices.noCUDA, launch: nil)
+        warn(Precision.warnings(precisions) + (try devices.apply(on: device, precisions)))
+        warn(warning.map { [$0] } ?? [])
         if let threads = devices.threads { setThreadCount(threads) }
         var configuration = try RunConfiguration(location, model, data, training, sampling)
+        configuration.model.device = device
+        configuration.training.mixedPrecision = devices.mixedPrecision
         configuration.training.evaluationBatchSize = bench.evalBatchSize
         configuration.training.evaluationPrecision = bench.evalPrecision
         configuration.training.readsEveryPosition = bench.everyPosition

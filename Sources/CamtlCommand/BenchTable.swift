@@ -44,10 +44,15 @@ extension Tables {
         if let memory = report.peakMemoryOfTraining ?? report.peakMemory {
             rows.append(["peak memory", "\(text(Double(memory) / 1e6)) MB", "", "", "", ""])
         }
+        if let memory = report.peakDeviceMemory {
+            rows.append(["peak memory of the device", "\(text(Double(memory) / 1e6)) MB", "", "", "", ""])
+        }
         let machine = report.machine
+        let device = [report.device, report.products].filter { $0 != "cpu" && $0 != "fp32" }.map { $0 + "; " }.joined()
         return "\(machine.processor), \(report.threads) of \(machine.processors) threads, "
             + "\(format(Double(machine.memory) / 1e9, 1)) GB; libtorch \(report.libtorch), \(report.instructions); "
-            + "\(report.encoderType), \(format(Double(report.parameters) / 1e6, 1)) million parameters, \(report.tasks.count) tasks\n\n"
+            + "\(device)\(report.encoderType), \(format(Double(report.parameters) / 1e6, 1)) million parameters, "
+            + "\(report.tasks.count) tasks\n\n"
             + layOut(rows, rightAligned: [1, 2, 3, 4, 5])
     }
 

@@ -46,15 +46,19 @@ struct CamtlCommand: ParsableCommand {
     }
 
     mutating func run() throws {
-        let warnings = deprecated.warnings + originalWarnings + precisionWarnings
+        var warnings = deprecated.warnings + originalWarnings + Precision.warnings(precisions)
         var configuration = try resolvedConfiguration()
         let launching = try Launching(
-            localRank: devices.localRank, timeout: devices.ddpTimeout, threads: devices.threads)
+            allowsCUDA: !devices.noCUDA, localRank: devices.localRank, timeout: devices.ddpTimeout,
+            threads: devices.threads)
+        configuration.model.device = launching.device
+        warnings += launching.warnings
         configuration.training.batchSize *= launching.team?.size ?? 1
         // The launcher starts anew what has died.
         if configuration.trains, launching.restarts > 0 { configuration.resumes = configuration.resumes ?? .newest }
         try launching.run { team in
             let isFirst = team?.isFirst ?? true
+            warnings += try devices.apply(on: launching.device, precisions)
             if isFirst { warn(warnings) }
             try CamtlCommand.run(configuration, team, reports: isFirst)
         }
@@ -83,8 +87,8 @@ struct CamtlCommand: ParsableCommand {
         return ["--warmup_steps is ignored under --reproduce_original, as in the original"]
     }
 
-    private var precisionWarnings: [String] {
-        Precision.warnings([("uncertainty_scoring", sampling.precision), ("eval_precision", evaluation.precision)])
+    private var precisions: [(name: String, precision: Precision)] {
+        [("uncertainty_scoring", sampling.precision), ("eval_precision", evaluation.precision)]
     }
 
     /// The deprecated flags go before those that took their place.
@@ -107,6 +111,7 @@ struct CamtlCommand: ParsableCommand {
         if training.doTrain { try checkpoints.chooseLoggingDirectory() }
         var configuration = try RunConfiguration(location, model, data, training, sampling)
         configuration.trains = training.doTrain
+        configuration.training.mixedPrecision = devices.mixedPrecision
         checkpoints.apply(to: &configuration)
         evaluation.apply(to: &configuration, loggingSteps: checkpoints.loggingSteps)
         configuration.record = SettingsRecord(groups.flatMap(\.settings).map { ($0.name, $0.value) })

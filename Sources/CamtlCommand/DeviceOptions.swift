@@ -1,4 +1,6 @@
 import ArgumentParser
+import Torch
+import Training
 
 struct DeviceOptions: SettingsGroup {
     @Option(
@@ -6,16 +8,23 @@ struct DeviceOptions: SettingsGroup {
         help: "Threads to compute with. (default: one a core, shared among the processes on a machine)")
     var threads: Int?
 
-    @Flag(name: .customLong("no_cuda"), help: "Compute on the CPU, as this build always does.")
+    @Flag(name: .customLong("no_cuda"), help: "Compute on the CPU, even where there is a CUDA device.")
     var noCUDA = false
 
     @Flag(
         name: .customLong("fp16"),
-        help: "Compute in float16 with loss scaling; refused without a CUDA device.")
+        help: "Compute the layers' matrix products in float16, with loss scaling; for CUDA devices.")
     var fp16 = false
 
-    @Flag(name: .customLong("bf16"), help: "Compute in bfloat16; refused without a CUDA device.")
+    @Flag(
+        name: .customLong("bf16"),
+        help: "Compute the layers' matrix products in bfloat16; for CUDA devices.")
     var bf16 = false
+
+    @Flag(
+        name: .customLong("tf32"),
+        help: "Let a CUDA device round what goes into float32 products to TF32; refused on the CPU.")
+    var tf32 = false
 
     @Option(
         name: .customLong("fp16_opt_level"),
@@ -45,20 +54,44 @@ struct DeviceOptions: SettingsGroup {
     var settings: [Setting] {
         [
             Setting("threads", threads), Setting("no_cuda", noCUDA), Setting("fp16", fp16), Setting("bf16", bf16),
-            Setting("fp16_opt_level", fp16OptLevel), Setting("local_rank", localRank),
+            Setting("tf32", tf32), Setting("fp16_opt_level", fp16OptLevel), Setting("local_rank", localRank),
             Setting("ddp_timeout", ddpTimeout),
             Setting("tpu_num_cores", tpuNumCores), Setting("tpu_metrics_debug", tpuMetricsDebug),
         ]
     }
 
+    /// What --fp16 and --bf16 ask for.
+    var mixedPrecision: MixedPrecision? { fp16 ? .fp16 : bf16 ? .bf16 : nil }
+
+    /// Makes float32 products what they are to be on the device, and checks that it can do what flags ask for.
+    ///
+    /// - Parameters:
+    ///   - device: what is computed on.
+    ///   - precisions: those that flags ask for, with the flags' names.
+    /// - Returns: what there is to warn of.
+    /// - Throws: `DeviceError`.
+    func apply(on device: Device, _ precisions: [(name: String, precision: Precision)]) throws -> [String] {
+        try DeviceOptions.check(device, precisions)
+        if device == .cpu {
+            if tf32 { throw DeviceError.needsCUDA(flag: "tf32") }
+            return mixedPrecision.map { [DeviceOptions.warning($0)] } ?? []
+        }
+        CUDA.allowTF32(tf32)
+        return []
+    }
+
+    static func check(_ device: Device, _ precisions: [(name: String, precision: Precision)]) throws {
+        let integers = precisions.filter { $0.precision == .int8 }.map { "--\($0.name) int8" }
+        if device != .cpu, !integers.isEmpty { throw DeviceError.needsCPU(flags: integers) }
+    }
+
+    static func warning(_ precision: MixedPrecision) -> String {
+        "--\(precision.rawValue) is for CUDA devices; on the CPU it is slower than float32, and less exact"
+    }
+
     func check(_ problems: inout Problems) {
         problems.check("threads", threads, to: 1024)
         if fp16, bf16 { problems.add("--fp16 and --bf16 exclude each other; give one of them") }
-        for (name, isGiven) in [("fp16", fp16), ("bf16", bf16)] where isGiven {
-            problems.add(
-                "--\(name) needs a CUDA device; this build computes on the CPU, where half precision is slower than "
-                    + "float32; leave it out")
-        }
         if fp16OptLevel != "O1" {
             let reason =
                 switch fp16OptLevel {

@@ -12,20 +12,28 @@ struct Launching {
     let restarts: Int
     /// The processes; nil where there is one alone.
     let team: Team?
+    /// What this one computes on.
+    let device: Device
+    /// What there is to warn of.
+    let warnings: [String]
 
     /// Waits for the other processes, if there are any, and shares the machine's processors among those on it.
     ///
     /// Where they don't come together, the process ends with the reason.
     ///
-    /// - Throws: `LaunchError`.
-    init(localRank: Int = -1, timeout: Double = Launching.timeout, threads: Int? = nil) throws {
+    /// - Throws: `LaunchError`, `DeviceError`.
+    init(
+        allowsCUDA: Bool, localRank: Int = -1, timeout: Double = Launching.timeout, threads: Int? = nil
+    ) throws {
         let environment = ProcessInfo.processInfo.environment
         let launch = try Launch.find(environment, localRank: localRank)
         restarts = launch?.restarts ?? 0
+        let (device, warning) = try Device.choose(allowsCUDA: allowsCUDA, launch: launch)
+        (self.device, warnings) = (device, warning.map { [$0] } ?? [])
         // A connection that ends is told by an error, and not by the end of the process.
         if launch != nil { signal(SIGPIPE, SIG_IGN) }
         do {
-            team = try launch.flatMap { $0.size > 1 ? try Team($0, timeout: timeout) : nil }
+            team = try launch.flatMap { $0.size > 1 ? try Team($0, timeout: timeout, device: device) : nil }
         } catch {
             Launching.end(with: error)
         }

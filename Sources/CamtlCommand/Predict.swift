@@ -38,6 +38,14 @@ struct Predict: ParsableCommand {
         help: "How exactly to compute: exact, or int8, more than twice as fast and for nearly the same predictions.")
     var precision = Precision.exact
 
+    @Flag(name: .customLong("no_cuda"), help: "Compute on the CPU, even where there is a CUDA device.")
+    var noCUDA = false
+
+    @Flag(
+        name: .customLong("bf16"),
+        help: "Compute the layers' matrix products in bfloat16; for CUDA devices.")
+    var bf16 = false
+
     func run() throws {
         guard (1...Problems.highestCount).contains(batchSize) else {
             throw CommandError(
@@ -47,8 +55,17 @@ struct Predict: ParsableCommand {
         var request = TrainedModel.Request()
         request.mustBeTrained = true
         request.tasks = tasks.isEmpty ? nil : try tasks.map { try GLUE.task(named: $0).head }
-        let trained = try TrainedModel(folder: ModelLocation(named: modelNameOrPath).folder(), request)
-        try Launching().run { team in
+        let folder = try ModelLocation(named: modelNameOrPath).folder()
+        let launching = try Launching(allowsCUDA: !noCUDA)
+        request.device = launching.device
+        request.productType = bf16 ? MixedPrecision.bf16.type : nil
+        try launching.run { team in
+            try DeviceOptions.check(launching.device, [("eval_precision", precision)])
+            if team?.isFirst ?? true {
+                let warning = bf16 && launching.device == .cpu ? [DeviceOptions.warning(.bf16)] : []
+                warn(launching.warnings + warning)
+            }
+            let trained = try TrainedModel(folder: folder, request)
             _ = try Predictor(trained, batchSize: batchSize, precision: precision, team: team)
                 .predict(URL(fileURLWithPath: input), to: URL(fileURLWithPath: output))
         }

@@ -14,6 +14,7 @@ final class Renderer {
 
     func render(_ event: RunEvent) {
         switch event {
+        case .computing(let device): line("computing on \(device)")
         case .loaded(let configuration, let report): show(configuration, report)
         case .passedOver(let folder, let reason): line("\(folder.path) is passed over: \(reason)")
         case .nothingToResume: line("there is no checkpoint to go on from; training starts at the beginning")
@@ -77,6 +78,8 @@ final class Renderer {
             firstStep = step
             line("going on after step \(step), from \(folder.path)")
         case .stepped(let report): show(report)
+        case .skipped(let step, let scale):
+            line("step \(step) is skipped: its gradients were not finite; the loss scale is now \(format(scale, 0))")
         case .logged(let report): show(report)
         case .evaluated(let step, let report): line("after step \(step):\n\(Tables.evaluation(report))")
         case .saved(let folder): line("saved \(folder.path)")

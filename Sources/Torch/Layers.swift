@@ -3,6 +3,12 @@ public final class Linear: Module {
     @Parameter("weight") public var weight: Tensor
     @Parameter("bias") public var bias: Tensor
 
+    /// The type that the product is computed and given in; nil is the parameters' own. Their gradients are of their own
+    /// type in either case.
+    public var productType: DType?
+    /// The weights in that type, by whether gradients are recorded, while they are the same.
+    private var converted: [Bool: (weight: Tensor, source: Tensor, changes: Int64)] = [:]
+
     /// - Parameters:
     ///   - inputs: the last dimension of what goes in.
     ///   - outputs: the last dimension of what comes out.
@@ -15,14 +21,29 @@ public final class Linear: Module {
 
     /// [..., inputs] -> [..., outputs].
     public func callAsFunction(_ x: Tensor) throws -> Tensor {
-        observed(try linear(x, weight: weight, bias: bias))
+        let weight = try productWeight()
+        return observed(try linear(x.to(weight.dtype), weight: weight, bias: bias.to(weight.dtype)))
     }
 
     /// x Wᵀ, for an operation that adds the bias itself. The observer is shown the sum.
     public func withoutBias(_ x: Tensor) throws -> Tensor {
-        let product = try linear(x, weight: weight, bias: nil)
+        let weight = try productWeight()
+        let product = try linear(x.to(weight.dtype), weight: weight, bias: nil)
         if observer != nil { observed(try product + bias) }
         return product
+    }
+
+    /// The weights as the product takes them, converted once after each change.
+    private func productWeight() throws -> Tensor {
+        let weight = weight
+        guard let productType, productType != weight.dtype else { return weight }
+        let isRecorded = gradientsAreRecorded && weight.requiresGradient
+        if let known = converted[isRecorded], known.source === weight, known.changes == weight.changeCount {
+            return known.weight
+        }
+        let result = try weight.to(productType)
+        converted[isRecorded] = (result, weight, weight.changeCount)
+        return result
     }
 }
 

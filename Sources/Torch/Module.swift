@@ -16,8 +16,7 @@ public final class Parameter {
     public let name: String
     public private(set) var shape: [Int] = []
     public private(set) var initializer = Initializer.zeros
-    /// Whether its gradient has only the rows that were read.
-    public private(set) var hasSparseGradient = false
+    private var prefersSparseGradient = false
     private var value: Tensor?
 
     public init(_ name: String) { self.name = name }
@@ -30,8 +29,12 @@ public final class Parameter {
     public func declare(_ shape: [Int], _ initializer: Initializer, hasSparseGradient: Bool = false) {
         self.shape = shape
         self.initializer = initializer
-        self.hasSparseGradient = hasSparseGradient
+        prefersSparseGradient = hasSparseGradient
     }
+
+    /// Whether its gradient has only the rows that were read. On other devices than the CPU it has all: to count those
+    /// that were read the processor would wait for the device.
+    public var hasSparseGradient: Bool { prefersSparseGradient && value?.device ?? .cpu == .cpu }
 
     /// Gives the parameter its memory: a leaf that requires a gradient.
     public func materialize(_ tensor: Tensor) throws {

@@ -11,7 +11,8 @@ public func setThreadCount(_ count: Int) { ct_set_thread_count(Int32(count)) }
 /// Seeds the random stream that dropout draws from. What is drawn does not depend on the number of threads.
 public func seedRandomStream(_ seed: UInt64) throws { try Tensor.check(ct_seed(seed)) }
 
-/// A place in the random stream that dropout draws from on the CPU.
+/// A place in the random stream that dropout draws from on a device. The CPU's and a CUDA device's streams are
+/// different ones.
 public struct RandomStreamPlace: Sendable, Equatable, Codable {
     public var key: UInt64
     public var counter: UInt64
@@ -21,15 +22,17 @@ public struct RandomStreamPlace: Sendable, Equatable, Codable {
         self.counter = counter
     }
 
-    /// Where the stream is now.
-    public static var current: RandomStreamPlace {
+    /// Where a device's stream is now.
+    public static func current(on device: Device) throws -> RandomStreamPlace {
         var place = RandomStreamPlace(key: 0, counter: 0)
-        ct_random_state(&place.key, &place.counter)
+        try Tensor.check(ct_random_state(device.type, device.index, &place.key, &place.counter))
         return place
     }
 
-    /// Makes the stream go on from here.
-    public func resume() { ct_set_random_state(key, counter) }
+    /// Makes a device's stream go on from here.
+    public func resume(on device: Device) throws {
+        try Tensor.check(ct_set_random_state(device.type, device.index, key, counter))
+    }
 }
 
 /// Makes the process keep the memory that tensors give back, for the next ones: a step takes what the one before gave

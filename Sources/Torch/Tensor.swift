@@ -10,16 +10,6 @@ public struct TorchError: Error, CustomStringConvertible, Sendable {
     init(_ description: String) { self.description = description }
 }
 
-/// Where a tensor's memory lies.
-public enum Device: Sendable, Hashable {
-    case cpu
-    case cuda(Int)
-
-    // c10::DeviceType's numbers.
-    var type: Int32 { if case .cpu = self { 0 } else { 1 } }
-    var index: Int32 { if case .cuda(let index) = self { Int32(index) } else { -1 } }
-}
-
 /// A tensor of libtorch's. Operations throw a `TorchError` when the shapes, types or devices don't fit.
 ///
 /// A tensor belongs to the thread that made it: libtorch's gradient mode and error texts are per thread.
@@ -59,20 +49,34 @@ extension Tensor {
         try Tensor(ct_normal(shape.map(Int64.init), shape.count, std, seed, dtype.rawValue))
     }
 
-    /// A CPU tensor with a copy of `bytes`: row-major, little-endian.
-    public convenience init(bytes: UnsafeRawBufferPointer, shape: [Int], dtype: DType) throws {
+    /// A tensor with a copy of `bytes`: row-major, little-endian. Nothing waits until it has reached its device.
+    public convenience init(
+        bytes: UnsafeRawBufferPointer, shape: [Int], dtype: DType, device: Device = .cpu
+    ) throws {
         try self.init(
-            ct_from_bytes(bytes.baseAddress, bytes.count, shape.map(Int64.init), shape.count, dtype.rawValue))
+            ct_from_bytes(
+                bytes.baseAddress, bytes.count, shape.map(Int64.init), shape.count, dtype.rawValue, device.type,
+                device.index))
     }
 
-    /// A CPU tensor with a copy of `elements`, row-major.
-    public convenience init<Element: TensorElement>(_ elements: [Element], shape: [Int]? = nil) throws {
+    /// A tensor with a copy of `elements`, row-major. Nothing waits until it has reached its device.
+    public convenience init<Element: TensorElement>(
+        _ elements: [Element], shape: [Int]? = nil, device: Device = .cpu
+    ) throws {
         let shape = shape ?? [elements.count]
         try self.init(
             elements.withUnsafeBytes {
                 ct_from_bytes(
-                    $0.baseAddress, $0.count, shape.map(Int64.init), shape.count, Element.dtype.rawValue)
+                    $0.baseAddress, $0.count, shape.map(Int64.init), shape.count, Element.dtype.rawValue, device.type,
+                    device.index)
             })
+    }
+
+    /// Tensors of one shape along a new first dimension.
+    public static func stacked(_ tensors: [Tensor]) throws -> Tensor {
+        try withExtendedLifetime(tensors) {
+            try Tensor(ct_stack(tensors.map { Optional($0.handle) }, tensors.count))
+        }
     }
 }
 
@@ -137,6 +141,9 @@ extension Tensor {
         return elements[0]
     }
 
+    /// A number that is another one after each change of the elements.
+    var changeCount: Int64 { ct_change_count(handle) }
+
     /// The same values with another element type or on another device; itself where nothing changes.
     public func to(_ dtype: DType? = nil, device: Device? = nil) throws -> Tensor {
         let dtype = dtype ?? self.dtype
@@ -181,6 +188,9 @@ extension Tensor {
     /// Whether only some rows of it are there; the others are 0.
     public var isSparse: Bool { ct_is_sparse(handle) }
 }
+
+/// Whether the calling thread records operations for automatic differentiation.
+var gradientsAreRecorded: Bool { ct_grad_enabled() }
 
 /// Runs `body` without recording operations for automatic differentiation, on the calling thread.
 public func withoutGradients<Result>(_ body: () throws -> Result) rethrows -> Result {

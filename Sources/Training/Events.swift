@@ -6,6 +6,8 @@ public enum TrainingEvent: Sendable {
     /// Goes on after `step` updates, from a checkpoint's folder.
     case resumed(step: Int, from: URL)
     case stepped(StepReport)
+    /// An update was not applied, as its gradients were not finite under the loss scale; the next ones have this scale.
+    case skipped(step: Int, lossScale: Double)
     /// What has come since the last such event; every `loggingSteps` updates.
     case logged(LogReport)
     case evaluated(step: Int, EvaluationReport)
@@ -32,7 +34,7 @@ public struct StepReport: Sendable, Equatable {
     /// The mean of the loss over the update's batches.
     public var loss: Double
     public var learningRate: Double
-    /// Before clipping.
+    /// Before clipping; not finite where the update was not applied.
     public var gradientNorm: Double
     /// Examples and tokens that were trained on, in this update.
     public var examples: Int

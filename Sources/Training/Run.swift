@@ -61,6 +61,8 @@ public struct RunConfiguration: Sendable {
 
 /// What a run tells whoever renders it.
 public enum RunEvent: Sendable {
+    /// What the model computes on.
+    case computing(on: Device)
     case loaded(ModelConfiguration, LoadReport)
     /// A checkpoint that can't be gone on from, and why.
     case passedOver(URL, reason: String)
@@ -236,10 +238,12 @@ public struct Run {
         var request = configuration.model
         request.tasks = try configuration.taskNames.map { try $0.map { try GLUE.task(named: $0).head } }
         request.mustBeTrained = !configuration.trains
+        request.productType = configuration.training.mixedPrecision?.type
         if request.tasks == nil, configuration.trains, try ConfigurationFile(folder: folder).trained == nil {
             request.tasks = GLUE.tasks.map(\.head)
         }
         request.tasks?.append(contentsOf: extraTasks)
+        try report(.computing(on: request.device))
         let trained = try TrainedModel(folder: folder, request)
         try report(.loaded(trained.model.configuration, trained.loading))
         try report(

@@ -15,6 +15,8 @@ public struct TrainingSettings: Sendable, Equatable {
     /// The number of updates.
     public var maxSteps: Int?
     public var optimizer = OptimizerSettings()
+    /// What the encoder's matrix products are computed in; nil is float32.
+    public var mixedPrecision: MixedPrecision?
     /// Replaces the configuration's rates and the decoders' if given.
     public var dropout: Double?
     public var seed: UInt64 = 42

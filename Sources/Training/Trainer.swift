@@ -27,9 +27,15 @@ public final class Trainer {
     private var best: BestModel
     private var history = TrainerState()
     private var highest: EvaluationReport?
+    /// Updates whose numbers have not been read from the device, oldest first.
+    private var unread: [UnreadUpdate] = []
+    /// When the last update was reported.
+    private var reported = ContinuousClock.now
+    /// Whether an update's numbers are read while the next one is computed. On the CPU they are there at once.
+    var readsLate: Bool
     /// The last update with an evaluation.
     private var evaluatedStep: Int?
-    /// Whether a process of the team was to stop at the last update.
+    /// Whether a process of the team is to stop, by what the last updates that were read say.
     private var anyStops = false
 
     private var model: CAMTLModel { trained.model }
@@ -61,10 +67,15 @@ public final class Trainer {
         self.shouldStop = shouldStop
         self.report = report
         dropout = settings.dropoutRates(trained.model.configuration)
-        batches = BatchSource(tasks, settings: settings, share: team?.share ?? .whole)
+        trained.model.productType = settings.mixedPrecision?.type
+        let device = trained.model.device
+        readsLate = device != .cpu
+        batches = BatchSource(tasks, settings: settings, share: team?.share ?? .whole, device: device)
         plan = StepPlan(settings, batchesPerEpoch: batches.batchesPerEpoch)
+        var optimizer = settings.optimizer
+        optimizer.lossScaler = optimizer.lossScaler ?? settings.mixedPrecision?.lossScaler
         updater = try Updater(
-            trained.model, settings: settings.optimizer, totalSteps: plan.totalSteps,
+            trained.model, settings: optimizer, totalSteps: plan.totalSteps,
             keepsZeroGradients: settings.reproducesOriginal, team: team)
         scorer = CandidateScorer(model: trained.model, settings: settings, team: team)
         arithmetic = trained.model.arithmetic
@@ -86,8 +97,9 @@ public final class Trainer {
             throw ResumeError.otherRun(path: folder.path, differences: differences)
         }
         history = try TrainerState.read(from: folder)
-        try updater.restore(from: folder.appendingPathComponent(Trainer.optimizerFile))
-        state.dropout.resume()
+        try updater.restore(
+            from: folder.appendingPathComponent(Trainer.optimizerFile), lossScaler: state.lossScaler)
+        try state.dropout.resume(on: model.device)
         batches.place = state.sampler
         scorer.state = state.scorer
         usage.records = state.usage
@@ -149,7 +161,7 @@ public final class Trainer {
     /// Adds the gradient of the next batch.
     private func train(_ batch: Int, _ pending: inout PendingUpdate) throws {
         let number = progress.epoch * batches.batchesPerEpoch + batch
-        team?.dropoutPlace(batch: number, seed: settings.seed).resume()
+        try team?.dropoutPlace(batch: number, seed: settings.seed).resume(on: model.device)
         let (examples, input): ([ExampleReference], TrainingBatch)
         switch batches.next() {
         case .batch(let drawn, let batch): (examples, input) = (drawn, batch)
@@ -178,26 +190,66 @@ public final class Trainer {
             arithmetic.operations(lengths: input.tokens.lengths, taskIDs: input.tokens.taskIDs).total
     }
 
-    /// Applies the gradients that are there, and reports it.
+    /// Applies the gradients that are there, and reports what is known.
     private func update(_ pending: inout PendingUpdate) throws {
-        if let team { anyStops = try pending.sum(over: team, stops: shouldStop()) }
+        // Where the losses are there, they tell whether the update is to be made at all.
+        if !readsLate { try read(&pending, step: progress.step) }
+        let step = try updater.queueStep()
+        usage.record(pending.examples)
+        if !step.isSkipped { trained.recordTraining(of: pending.examples.map(\.task)) }
+        unread.append(UnreadUpdate(pending: pending, step: step, number: progress.step, epoch: epoch))
+        pending = PendingUpdate()
+        try readUpdates(leaving: readsLate && !isLogDue(progress.step) && !isEvaluationDue ? 1 : 0)
+    }
+
+    /// Reads and reports the updates that have not been, but for the newest.
+    private func readUpdates(leaving count: Int = 0) throws {
+        while unread.count > count {
+            var update = unread.removeFirst()
+            if readsLate { try read(&update.pending, step: update.number) }
+            try report(update)
+        }
+    }
+
+    /// Reads what the batches' losses are, over all processes.
+    private func read(_ pending: inout PendingUpdate, step: Int) throws {
+        try pending.read(value)
+        if let team { anyStops = try pending.sum(over: team, stops: shouldStop()) || anyStops }
         let names = model.configuration.tasks.map(\.name)
         if let (loss, tasks) = pending.notFinite {
-            throw TrainingError.lossNotFinite(step: progress.step, loss: loss, tasks: tasks.map { names[$0] })
+            throw TrainingError.lossNotFinite(step: step, loss: loss, tasks: tasks.map { names[$0] })
         }
-        let step = try updater.step()
-        usage.record(pending.examples)
-        trained.recordTraining(of: pending.examples.map(\.task))
-        let stepReport = pending.report(
-            step, number: progress.step, epoch: epoch, names: names)
-        pending = PendingUpdate()
+    }
+
+    /// Waits for numbers of the device's.
+    private func value(_ readback: Readback) throws -> Tensor {
+        guard let team else { return try readback.tensor() }
+        return try team.exchange { try readback.tensor(timeout: team.timeout) }
+    }
+
+    private func isLogDue(_ step: Int) -> Bool {
+        (settings.logsFirstStep && step == 1) || step % settings.loggingSteps == 0
+            || (step == progress.step && isFinished)
+    }
+
+    private func report(_ update: UnreadUpdate) throws {
+        let step = Updater.Step(
+            learningRate: update.step.learningRate, gradientNorm: try update.step.gradientNorm(value),
+            isSkipped: update.step.isSkipped)
+        if step.isSkipped, let scaler = updater.lossScaler {
+            try report(.skipped(step: update.number, lossScale: scaler.scale))
+        }
+        let stepReport = update.pending.report(
+            step, at: (update.number, update.epoch),
+            seconds: (ContinuousClock.now - max(update.pending.start, reported)).seconds,
+            names: model.configuration.tasks.map(\.name))
+        reported = .now
         progress.examples += stepReport.examples
         progress.tokens += stepReport.tokens
         progress.loss += stepReport.loss
         try report(.stepped(stepReport))
         log.add(stepReport)
-        let isFirst = settings.logsFirstStep && progress.step == 1
-        guard isFirst || progress.step % settings.loggingSteps == 0 || isFinished else { return }
+        guard isLogDue(update.number) else { return }
         let logReport = log.report(stepReport)
         history.record(logReport)
         try report(.logged(logReport))
@@ -237,6 +289,7 @@ public final class Trainer {
     }
 
     private func save(_ checkpoints: Checkpoints) throws {
+        try readUpdates()
         guard team.writes else { return }
         let folder = checkpoints.folder(step: progress.step)
         try writeFolderAtomically(to: folder) { draft in
@@ -244,9 +297,9 @@ public final class Trainer {
             try updater.save(to: draft.appendingPathComponent(Trainer.optimizerFile))
             try history.write(summary(checkpoints), to: draft)
             try ResumeState(
-                run: run, settings: identity, progress: progress, dropout: .current, sampler: batches.place,
-                scorer: scorer.state, usage: usage.records, log: log, best: best,
-                highest: settings.reproducesOriginal ? highest : nil
+                run: run, settings: identity, progress: progress, dropout: .current(on: model.device),
+                lossScaler: updater.lossScaler, sampler: batches.place, scorer: scorer.state, usage: usage.records,
+                log: log, best: best, highest: settings.reproducesOriginal ? highest : nil
             ).write(to: draft)
         }
         try report(.saved(folder))
@@ -278,6 +331,15 @@ public final class Trainer {
             floatingPointOperations: 6 * Double(progress.tokens)
                 * Double(weights.map(\.parameter.elementCount).reduce(0, +)))
     }
+}
+
+/// An update that is made, or that a device has been given to make, and that is not reported yet.
+private struct UnreadUpdate {
+    var pending: PendingUpdate
+    let step: QueuedStep
+    /// The update's number, from 1.
+    let number: Int
+    let epoch: Double
 }
 
 /// Time that goes on from that of earlier runs.

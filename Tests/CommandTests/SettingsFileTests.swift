@@ -93,8 +93,8 @@ final class SettingsFileTests: CommandTestCase {
     }
 
     func testValuesAreCheckedAsThoseOfFlags() throws {
-        try write(["output_dir": output.path, "do_train": true, "learning_rate": -1, "fp16": true])
-        try assertRefuses([file.path], "--learning_rate is -1.0", "--fp16 needs a CUDA device", lines: 2)
+        try write(["output_dir": output.path, "do_train": true, "learning_rate": -1, "local_rank": -2])
+        try assertRefuses([file.path], "--learning_rate is -1.0", "--local_rank is -2", lines: 2)
         try write(["encoder_type": "gpt"])
         try assertRefuses([file.path], "'gpt' is invalid for '--encoder_type", lines: 2)
     }

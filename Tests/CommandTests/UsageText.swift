@@ -49,7 +49,7 @@ enum UsageText {
         Flag(name: "save_total_limit", standard: "all", example: .value("2")),
         Flag(name: "no_cuda", standard: "off", example: .given),
         Flag(name: "seed", standard: "42", example: .value("12")),
-        Flag(name: "fp16", standard: "off", example: .refused([], message: "--fp16 needs a CUDA device")),
+        Flag(name: "fp16", standard: "off", example: .given),
         Flag(name: "fp16_opt_level", standard: "O1", example: .value("O1")),
         Flag(name: "local_rank", standard: "-1", example: .value("-1")),
         Flag(name: "tpu_num_cores", standard: "none", example: .refused(["8"], message: "no support for TPUs")),
@@ -72,7 +72,7 @@ enum UsageText {
         "encoder_type", "cache_dir", "dropout", "reproduce_original", "predict_probabilities",
         "metric_for_best_model", "load_best_model_at_end", "early_stopping_patience", "resume_from_checkpoint",
         "sampling", "uncertainty_score", "uncertainty_dropout", "uncertainty_scoring", "eval_precision",
-        "group_by_length", "threads", "bf16", "ddp_timeout",
+        "group_by_length", "threads", "bf16", "tf32", "ddp_timeout",
         "gradient_checkpointing",
     ]
 }

@@ -117,12 +117,15 @@ final class WrongFlagsTests: CommandTestCase {
         try assertRefuses(["pedict"], "pedict: there is no such command; did you mean predict?")
     }
 
-    func testHalfPrecisionIsRefusedWhereThereIsNoCUDADevice() throws {
-        for flag in ["--fp16", "--bf16"] {
-            try assertRefuses(arguments("--do_train", flag), "\(flag) needs a CUDA device")
-        }
+    func testTF32IsRefusedOnTheCPU() throws {
         try assertRefuses(
-            arguments("--do_train", "--fp16", "--bf16"), "--fp16 and --bf16 exclude each other", lines: 3)
+            arguments("--do_train", "--no_cuda", "--tf32"),
+            "--tf32 is for CUDA devices, and this run computes on the CPU; leave it out")
+    }
+
+    func testTwoTypesOfHalfPrecisionExcludeEachOther() throws {
+        try assertRefuses(
+            arguments("--do_train", "--fp16", "--bf16"), "--fp16 and --bf16 exclude each other")
     }
 
     func testLevelsOfHalfPrecisionOtherThanO1AreRefusedWithTheirReason() throws {

@@ -37,9 +37,11 @@ final class PackedTests: XCTestCase {
             try (output * weights).sum().backward()
             results.append(
                 try [output.elements()] + leaves.map { try $0.gradient()?.elements() ?? [] })
-            // Without gradients there is less to keep, and the same to compute.
+            // Without gradients there is less to keep, and the same to compute. libtorch has another kernel then.
             let again: [Double] = try withoutGradients { try body(leaves).elements() }
-            XCTAssertEqual(again, results[results.count - 1][0], label)
+            let before = results[results.count - 1][0]
+            if dtype == .float32 { XCTAssertEqual(again, before, label) }
+            for (a, b) in zip(again, before) { XCTAssertEqual(a, b, accuracy: 1e-13 * max(1, abs(b)), label) }
         }
         for (index, (fast, exact)) in zip(results[0], results[1]).enumerated() {
             XCTAssertEqual(fast.count, exact.count)

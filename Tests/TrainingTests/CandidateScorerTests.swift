@@ -122,7 +122,7 @@ final class CandidateScorerTests: ToyTestCase {
             scorer.comparesPicks = { compared.append([$0, $1]) }
             try seedRandomStream(4)
             picks.append(try scorer.pick(pool(data), tasks: data, dropout: rates).examples)
-            places.append(.current)
+            places.append(try .current(on: .cpu))
         }
         XCTAssertEqual(places[0], places[1])
         let equal = Set(picks[0]).intersection(picks[1]).count

@@ -31,6 +31,17 @@ final class BERTEncoder: Module {
         }
     }
 
+    /// What computes on a row a token: nearly all the work. What there is but once a task stays apart.
+    var rowwiseLinears: [Linear] {
+        let projections = layers.flatMap { layer in
+            let (attention, intermediate, output) = layer.parts
+            let own = attention.selfAttention
+            return [own.query, own.key, own.value, attention.output.dense, intermediate.dense, output.dense]
+        }
+        let adapters = layers.compactMap { ($0 as? AdapterLayer)?.adapter.bottleneck }
+        return projections + (adapters + bottlenecks).flatMap { [$0.downProjection, $0.upProjection] }
+    }
+
     /// [tokens, hidden] -> the rows that are read of the output. In the large variant with its bottlenecks fᵢ =
     /// bottleneckᵢ(z, hᵢ + fᵢ₋₁), f₋₁ = 0, the output is the last f: the layers' own output reaches the decoders only
     /// through it, row by row.

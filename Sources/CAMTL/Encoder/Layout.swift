@@ -43,7 +43,7 @@ final class Layout {
     private let firstTokens: Tensor
 
     init(_ batch: PackedBatch, device: Device) throws {
-        func tensor(_ values: [Int64]) throws -> Tensor { try Tensor(values).to(device: device) }
+        func tensor(_ values: [Int64]) throws -> Tensor { try Tensor(values, device: device) }
         longest = batch.lengths.max() ?? 0
         let tasks = Set(batch.taskIDs).sorted()
         self.tasks = tasks
@@ -73,7 +73,7 @@ final class Layout {
 
     /// [sequences, width] -> those of the task in `slot`.
     func rows(of slot: Int, _ x: Tensor) throws -> Tensor {
-        tasks.count == 1 ? x : try x.selected(0, Tensor(samples[slot].map(Int64.init)).to(device: x.device))
+        tasks.count == 1 ? x : try x.selected(0, Tensor(samples[slot].map(Int64.init), device: x.device))
     }
 }
 

@@ -36,27 +36,53 @@ void ct_set_thread_count(int32_t count);
 int32_t ct_thread_count(void);
 /// Seeds the random streams that dropout draws from, on every device.
 bool ct_seed(uint64_t seed);
-/// The place in the stream that dropout draws from on the CPU.
-void ct_random_state(uint64_t *key, uint64_t *counter);
-void ct_set_random_state(uint64_t key, uint64_t counter);
+/// The place in the stream that dropout draws from on a device. The CPU's and a CUDA device's streams are different.
+bool ct_random_state(int32_t device, int32_t device_index, uint64_t *key, uint64_t *counter);
+bool ct_set_random_state(int32_t device, int32_t device_index, uint64_t key, uint64_t counter);
 bool ct_grad_enabled(void);
 void ct_set_grad_enabled(bool enabled);
+
+// Devices.
+
+/// Whether this libtorch computes on CUDA devices, where there are any.
+bool ct_has_cuda(void);
+/// The CUDA devices that this process may use; -1 on failure, such as with a driver that is too old.
+int32_t ct_cuda_device_count(void);
+/// Makes a device the calling thread's, and fails if it can't compute.
+bool ct_use_device(int32_t device, int32_t device_index);
+/// What a CUDA device is called; "" where the C interface was compiled without CUDA's headers.
+const char *ct_device_name(int32_t device_index);
+/// The most bytes that a device's tensors have taken together; -1 on failure.
+int64_t ct_peak_device_memory(int32_t device, int32_t device_index);
+/// Whether a CUDA device may round what goes into products of float32 to TF32's 10 bits.
+void ct_allow_tf32(bool allowed);
 
 // Creation and access.
 
 void ct_release(CTTensor tensor);
 CTTensor ct_full(const int64_t *shape, size_t rank, double value, int32_t dtype, int32_t device, int32_t device_index);
-/// Copies `bytes` (row-major) into a new CPU tensor.
-CTTensor ct_from_bytes(const void *bytes, size_t byte_count, const int64_t *shape, size_t rank, int32_t dtype);
+/// Copies `bytes` (row-major) into a new tensor. The device's copy may be made later, in the order of its operations.
+CTTensor ct_from_bytes(
+    const void *bytes, size_t byte_count, const int64_t *shape, size_t rank, int32_t dtype, int32_t device,
+    int32_t device_index);
 /// Normal deviates from a stream of their own, the same on every device.
 CTTensor ct_normal(const int64_t *shape, size_t rank, double std, uint64_t seed, int32_t dtype);
 /// Copies the elements, row-major, into `bytes`, whose size has to be theirs.
 bool ct_copy_bytes(CTTensor tensor, void *bytes, size_t byte_count);
+/// A copy in the host's memory that is made when what the tensor depends on is computed. Nothing waits for it but
+/// ct_readback_wait.
+typedef struct CTReadbackImpl *CTReadback;
+CTReadback ct_readback(CTTensor tensor);
+void ct_readback_release(CTReadback readback);
+/// The copy, a CPU tensor; fails if it takes longer than `timeout` milliseconds (-1: waits for ever).
+CTTensor ct_readback_wait(CTReadback readback, int64_t timeout);
 size_t ct_rank(CTTensor tensor);
 int64_t ct_size(CTTensor tensor, size_t dimension);
 int32_t ct_dtype(CTTensor tensor);
 int32_t ct_device(CTTensor tensor, int32_t *index);
 CTTensor ct_to(CTTensor tensor, int32_t dtype, int32_t device, int32_t device_index);
+/// A number that is another one after each change of the elements.
+int64_t ct_change_count(CTTensor tensor);
 
 // Automatic differentiation.
 
@@ -73,6 +99,8 @@ CTTensor ct_detach(CTTensor tensor);
 
 CTTensor ct_reshape(CTTensor tensor, const int64_t *shape, size_t rank);
 CTTensor ct_unsqueeze(CTTensor tensor, int64_t dimension);
+/// Tensors of one shape along a new first dimension.
+CTTensor ct_stack(const CTTensor *tensors, size_t count);
 CTTensor ct_narrow(CTTensor tensor, int64_t dimension, int64_t start, int64_t length);
 CTTensor ct_index_select(CTTensor tensor, int64_t dimension, CTTensor indices);
 
@@ -181,6 +209,10 @@ typedef struct {
     double rate, beta1, beta2, epsilon;
     /// What every gradient is multiplied by.
     double gradient_scale;
+    /// NULL, or the 2-norm of all gradients as it is known to their device alone: they are then multiplied by what
+    /// clips that to `max_norm` at most, and nothing changes where it is not finite. Not for float32 on the CPU.
+    CTTensor norm;
+    double max_norm;
 } CTAdamSettings;
 
 /// p -= rate * sqrt(1 - beta2^step) / (1 - beta1^step) * m / (sqrt(v) + epsilon); p -= rate * weight_decay * p.
@@ -223,7 +255,10 @@ int64_t ct_store_add(CTStore store, const char *key, int64_t number);
 
 /// Waits for all `size` processes; operations then fail after `timeout`. Every process calls the same operations in the
 /// same order.
-CTProcessGroup ct_process_group(CTStore store, const char *name, int32_t rank, int32_t size, int64_t timeout);
+/// CPU tensors go over Gloo, and those of the CUDA device that is named, if one is, over NCCL.
+CTProcessGroup ct_process_group(
+    CTStore store, const char *name, int32_t rank, int32_t size, int64_t timeout, int32_t device,
+    int32_t device_index);
 void ct_process_group_release(CTProcessGroup group);
 /// The sum over the processes, in place, the same bits in all of them.
 bool ct_all_reduce(CTProcessGroup group, CTTensor tensor);

@@ -1,6 +1,7 @@
 import CTorch
 
-/// Several processes that compute together, by Gloo. All of them call the same operations in the same order.
+/// Several processes that compute together: by Gloo, and by NCCL with what is on CUDA devices. All of them call the same
+/// operations in the same order.
 public final class ProcessGroup {
     let handle: CTProcessGroup
     /// This process's number, from 0.
@@ -15,8 +16,12 @@ public final class ProcessGroup {
     ///   - rank: this process's number, from 0.
     ///   - size: how many there are.
     ///   - timeout: seconds after which an operation fails that another process hasn't come to.
-    public init(_ store: KeyValueStore, name: String, rank: Int, size: Int, timeout: Double) throws {
-        let group = ct_process_group(store.handle, name, Int32(rank), Int32(size), milliseconds(timeout))
+    ///   - device: the one that is this process's alone; tensors on it are exchanged, and those on the CPU.
+    public init(
+        _ store: KeyValueStore, name: String, rank: Int, size: Int, timeout: Double, device: Device = .cpu
+    ) throws {
+        let group = ct_process_group(
+            store.handle, name, Int32(rank), Int32(size), milliseconds(timeout), device.type, device.index)
         guard let group else { throw TorchError() }
         handle = group
         self.rank = rank

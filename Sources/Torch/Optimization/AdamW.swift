@@ -79,11 +79,26 @@ public final class AdamW {
         self.epsilon = epsilon
     }
 
+    /// How gradients are clipped whose norm is not known to the processor.
+    public struct DeviceClipping {
+        /// The 2-norm of all gradients together, on their device.
+        public var norm: Tensor
+        /// The most that it may be.
+        public var maximum: Double
+
+        public init(norm: Tensor, maximum: Double) {
+            self.norm = norm
+            self.maximum = maximum
+        }
+    }
+
     /// Updates every parameter that has a gradient.
     /// - Parameters:
     ///   - rate: the learning rate.
     ///   - gradientScale: what every gradient is multiplied by.
-    public func step(rate: Double, gradientScale: Double = 1) throws {
+    ///   - clipping: clips the gradients on their device, besides; where their norm is not finite, values and moments
+    ///     stay as they are, though the step is counted. Not for float32 on the CPU.
+    public func step(rate: Double, gradientScale: Double = 1, clipping: DeviceClipping? = nil) throws {
         var updates: [CTAdamSlot] = []
         // The handles in C need what they belong to until the end.
         var gradients: [Tensor] = []
@@ -104,8 +119,9 @@ public final class AdamW {
             if !gradient.isSparse { slots[index].state?.touched = nil }
         }
         var settings = CTAdamSettings(
-            rate: rate, beta1: beta1, beta2: beta2, epsilon: epsilon, gradient_scale: gradientScale)
-        try withExtendedLifetime(gradients) { try Tensor.check(ct_adam(updates, updates.count, &settings)) }
+            rate: rate, beta1: beta1, beta2: beta2, epsilon: epsilon, gradient_scale: gradientScale,
+            norm: clipping?.norm.handle, max_norm: clipping?.maximum ?? 0)
+        try withExtendedLifetime((gradients, clipping)) { try Tensor.check(ct_adam(updates, updates.count, &settings)) }
     }
 
     /// The state of each parameter, in the order of the groups; nil for one that has taken no step.

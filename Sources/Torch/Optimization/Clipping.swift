@@ -1,12 +1,13 @@
 import CTorch
 
-/// The 2-norm of the gradients of all parameters together.
-public func gradientNorm(_ parameters: [Parameter]) throws -> Double {
+/// The 2-norm of the gradients of all parameters together, on their device: a tensor of no dimensions, or nil where
+/// there are no gradients.
+public func gradientNorm(_ parameters: [Parameter]) throws -> Tensor? {
     let gradients = try parameters.compactMap { try $0.wrappedValue.gradient() }
-    guard !gradients.isEmpty else { return 0 }
+    guard !gradients.isEmpty else { return nil }
     // An array may be released after its last use in Swift; the handles in C need it until the end.
     return try withExtendedLifetime(gradients) {
-        try Tensor(ct_total_norm(gradients.map { Optional($0.handle) }, gradients.count)).item()
+        try Tensor(ct_total_norm(gradients.map { Optional($0.handle) }, gradients.count))
     }
 }
 

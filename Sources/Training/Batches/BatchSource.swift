@@ -1,5 +1,7 @@
+import CAMTL
 import Dispatch
 import Synchronization
+import Torch
 
 /// Draws what a run trains on and makes it ready for the model: the next draw on a thread of its own, while the model
 /// is busy with the one before. What it gives, and in what order, depends on the sampler alone.
@@ -22,6 +24,7 @@ final class BatchSource: Sendable {
     private let data: TrainingSets
     private let settings: TrainingSettings
     private let share: Share
+    private let pieceTokens: Int
     private let state: Mutex<State>
     private let queue = DispatchQueue(label: "batches")
 
@@ -29,7 +32,8 @@ final class BatchSource: Sendable {
     ///   - tasks: those to train on, with their training sets.
     ///   - settings: how they are drawn from.
     ///   - share: the part of each batch that is made ready.
-    init(_ tasks: [TaskData], settings: TrainingSettings, share: Share = .whole) {
+    ///   - device: what computes on them.
+    init(_ tasks: [TaskData], settings: TrainingSettings, share: Share = .whole, device: Device = .cpu) {
         let data = TrainingSets(tasks)
         let sampler = Sampler(
             settings.sampling, sizes: tasks.compactMap { task in task.train.map { (task.id, $0.count) } },
@@ -38,6 +42,7 @@ final class BatchSource: Sendable {
         self.data = data
         self.settings = settings
         self.share = share
+        pieceTokens = PackedBatch.pieceTokens(on: device)
         batchesPerEpoch = sampler.batchesPerEpoch
         state = Mutex(State(sampler: sampler, place: sampler.place))
     }
@@ -80,7 +85,9 @@ final class BatchSource: Sendable {
                 TrainingBatch(examples, data: data, share: share, cutsLabels: settings.reproducesOriginal))
         case .candidates(let examples):
             content = .candidates(
-                CandidatePool(examples, data: data, pieceSize: settings.evaluationBatchSize, share: share))
+                CandidatePool(
+                    examples, data: data, pieceSize: settings.evaluationBatchSize, pieceTokens: pieceTokens,
+                    share: share))
         }
         state.next = (content, state.sampler.place)
     }

@@ -1,6 +1,7 @@
 import CAMTL
 import Foundation
 import Tasks
+import Torch
 
 /// A task's sets of examples, encoded.
 public struct TaskData: Sendable {
@@ -55,9 +56,9 @@ struct TrainingSets: Sendable {
 }
 
 extension PackedBatch {
-    /// Tokens of a forward pass without gradients: enough work for each call of the library, on numbers that stay in
-    /// the processor's caches.
-    static let pieceTokens = 2048
+    /// Tokens of a forward pass without gradients: enough work for each call of the library, on the CPU on numbers that
+    /// stay in its caches.
+    static func pieceTokens(on device: Device) -> Int { device == .cpu ? 2048 : 32_768 }
 
     /// Adds an example of a task's set.
     mutating func append(_ features: FeatureSet, at index: Int, taskID: Int) {

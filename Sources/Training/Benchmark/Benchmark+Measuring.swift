@@ -12,20 +12,26 @@ extension Benchmark {
         return (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2
     }
 
-    /// The most floating-point operations a second that libtorch makes of products of large square float32 matrices,
-    /// with the threads that are set: the median of many products, of the size that is fastest.
-    static func gemmPeak() throws -> Double {
+    /// The most floating-point operations a second that libtorch makes of products of large square matrices, with the
+    /// threads that are set: the median of many products, of the size that is fastest.
+    ///
+    /// - Parameters:
+    ///   - device: what computes them.
+    ///   - type: the matrices' elements.
+    static func gemmPeak(on device: Device, _ type: DType) throws -> Double {
         var peak = 0.0
-        for size in [1024, 1536, 2048] {
-            let left = try Tensor.normal([size, size], std: 1, seed: 1)
-            let right = try Tensor.normal([size, size], std: 1, seed: 2)
+        for size in device == .cpu ? [1024, 1536, 2048] : [4096, 8192] {
+            let left = try Tensor.normal([size, size], std: 1, seed: 1).to(type, device: device)
+            let right = try Tensor.normal([size, size], std: 1, seed: 2).to(type, device: device)
             let operations = 2 * Double(size) * Double(size) * Double(size)
             var spent = 0.0
             var rates: [Double] = []
             // The first product also makes the library's buffers.
             while rates.count < 5 || spent < 0.3 {
                 let start = ContinuousClock.now
-                _ = try left.matrixMultiplied(right)
+                let product = try left.matrixMultiplied(right)
+                // A device is waited for.
+                if device != .cpu { _ = try Readback(product.narrowed(0, 0..<1)).tensor() }
                 let seconds = (ContinuousClock.now - start).seconds
                 rates.append(operations / seconds)
                 spent += seconds

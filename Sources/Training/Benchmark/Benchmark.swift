@@ -90,7 +90,9 @@ public struct Benchmark {
         let tasks = withCopies(copies, try run.loadData(trained), of: trained)
         let model = trained.model.configuration
         var report = BenchmarkReport(
-            machine: .current, libtorch: libtorchVersion, instructions: instructionSet, threads: threadCount,
+            machine: .current, device: "\(trained.model.device)",
+            products: configuration.training.mixedPrecision?.rawValue ?? "fp32", libtorch: libtorchVersion,
+            instructions: instructionSet, threads: threadCount,
             encoderType: model.encoderType.rawValue,
             parameters: trained.model.namedParameters().map(\.parameter.elementCount).reduce(0, +),
             tasks: model.tasks.map(\.name), maxSequenceLength: model.maxSequenceLength, gemmPeak: 0)
@@ -105,7 +107,7 @@ public struct Benchmark {
             report.peakMemoryOfTraining = ProcessFigures.peakMemory
             try writeBatches(tasks)
         }
-        report.gemmPeak = try Benchmark.gemmPeak()
+        report.gemmPeak = try gemmPeak()
         if settings.parts.contains(.evaluation) { report.evaluation = try measureEvaluation(trained.model, tasks) }
         if settings.parts.contains(.tokenizer) {
             report.tokenizer = try measureTokenizer(
@@ -113,9 +115,16 @@ public struct Benchmark {
                 tasks: configuration.taskNames ?? model.tasks.map(\.name))
         }
         // The machine may have been busy the first time.
-        report.gemmPeak = max(report.gemmPeak, try Benchmark.gemmPeak())
+        report.gemmPeak = max(report.gemmPeak, try gemmPeak())
         report.peakMemory = ProcessFigures.peakMemory
+        report.peakDeviceMemory = trained.model.device.peakMemory
         return report
+    }
+
+    /// Of the run's device, in the type that its layers compute products in.
+    private func gemmPeak() throws -> Double {
+        try Benchmark.gemmPeak(
+            on: configuration.model.device, configuration.training.mixedPrecision?.type ?? .float32)
     }
 
     // MARK: - Training

@@ -4,6 +4,10 @@ import Foundation
 /// What a benchmark measured. Rates are a second's.
 public struct BenchmarkReport: Sendable, Equatable, Codable {
     public var machine: MachineDescription
+    /// What the model computed on: `cpu`, or such as `cuda:0`.
+    public var device: String
+    /// What its layers computed matrix products in: `fp32`, `bf16` or `fp16`.
+    public var products: String
     /// libtorch's version.
     public var libtorch: String
     /// The instruction set of camtl's own loops.
@@ -13,7 +17,8 @@ public struct BenchmarkReport: Sendable, Equatable, Codable {
     public var parameters: Int
     public var tasks: [String]
     public var maxSequenceLength: Int
-    /// The most floating-point operations a second of large matrix products, in this process at these threads.
+    /// The most floating-point operations a second of large matrix products of that type, on that device, in this
+    /// process at these threads.
     public var gemmPeak: Double
     /// From the start of the process until the first step began; nil where it isn't known when the process started.
     public var secondsToFirstStep: Double?
@@ -27,6 +32,8 @@ public struct BenchmarkReport: Sendable, Equatable, Codable {
     /// system doesn't say.
     public var peakMemoryOfTraining: Int?
     public var peakMemory: Int?
+    /// The most bytes that tensors on the device have taken; nil on the CPU.
+    public var peakDeviceMemory: Int?
 
     /// Training steps, after the first ones.
     public struct Training: Sendable, Equatable, Codable {

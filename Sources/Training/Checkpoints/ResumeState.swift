@@ -11,7 +11,10 @@ struct ResumeState: Sendable, Codable {
     /// The settings that decide the run's numbers, by their flags; a run with others can't go on from here.
     var settings: [String: String]
     var progress: Progress
+    /// Of the device's stream.
     var dropout: RandomStreamPlace
+    /// Where float16 needs it.
+    var lossScaler: LossScaler?
     var sampler: Sampler.Place
     var scorer: CandidateScorer.State
     var usage: [Int: ExampleUsage.Record]

@@ -25,6 +25,7 @@ extension TrainingSettings {
             "reproduce_original": "\(reproducesOriginal)",
             "parameters that train": "\(model.namedParameters().count { $0.parameter.isTrainable })",
         ]
+        if let mixedPrecision { identity["half precision"] = mixedPrecision.rawValue }
         // The candidates are scored in pieces of at least this size, and a sum's last bit depends on its batch.
         if sampling.picksCandidates { identity["per_device_eval_batch_size"] = "\(evaluationBatchSize)" }
         // In the original an evaluation turns dropout off for the scoring after it.

@@ -12,6 +12,10 @@ public struct Launch: Sendable, Equatable {
     public var launcherServesStore = false
     /// How often the launcher has started all processes anew.
     public var restarts = 0
+    /// This process's number, from 0, among those on its machine; nil where nobody says.
+    public var localRank: Int?
+    /// How many there are on its machine; nil where nobody says.
+    public var localSize: Int?
 
     /// Reads what `torchrun` and others that set `RANK`, `WORLD_SIZE`, `MASTER_ADDR` and `MASTER_PORT` say, or else
     /// Slurm's `srun`.
@@ -23,7 +27,10 @@ public struct Launch: Sendable, Equatable {
     /// - Throws: `LaunchError` where the launcher's variables don't fit together.
     public static func find(_ environment: [String: String], localRank: Int = -1) throws -> Launch? {
         let variables = LaunchVariables(environment)
-        if let launch = try variables.byRank() ?? variables.bySlurm() { return launch }
+        if var launch = try variables.byRank() ?? variables.bySlurm() {
+            if launch.localRank == nil, localRank >= 0 { launch.localRank = localRank }
+            return launch
+        }
         if localRank >= 0 { throw LaunchError.onlyLocalRank(localRank) }
         return nil
     }
@@ -69,7 +76,8 @@ private struct LaunchVariables {
         return Launch(
             rank: rank, size: size, host: host, port: port,
             launcherServesStore: environment["TORCHELASTIC_USE_AGENT_STORE"] == "True",
-            restarts: try number("TORCHELASTIC_RESTART_COUNT", from: 0) ?? 0)
+            restarts: try number("TORCHELASTIC_RESTART_COUNT", from: 0) ?? 0,
+            localRank: try number("LOCAL_RANK", from: 0), localSize: try number("LOCAL_WORLD_SIZE", from: 1))
     }
 
     /// A step of Slurm's with several tasks. A batch script itself has a task's number, too, but is no task of a step.
@@ -88,7 +96,8 @@ private struct LaunchVariables {
         let job = try number("SLURM_JOB_ID", from: 0) ?? 0
         return Launch(
             rank: rank, size: size, host: host, port: try port() ?? UInt16(20_000 + job % 20_000),
-            restarts: try number("SLURM_RESTART_COUNT", from: 0) ?? 0)
+            restarts: try number("SLURM_RESTART_COUNT", from: 0) ?? 0,
+            localRank: try number("SLURM_LOCALID", from: 0))
     }
 
     private func port() throws -> UInt16? {

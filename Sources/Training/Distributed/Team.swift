@@ -11,7 +11,8 @@ public final class Team {
     public let processesHere: Int
     private var connected: ProcessGroup?
     private let launch: Launch
-    private let timeout: Double
+    /// Seconds that a process waits for the others.
+    let timeout: Double
     /// Seconds without a sign of life after which a process counts as dead.
     private let silence: Double
     private let meeting: Meeting
@@ -32,8 +33,9 @@ public final class Team {
     /// - Parameters:
     ///   - launch: who they are.
     ///   - timeout: the seconds that a process waits for the others, here and later, until it ends because of them.
+    ///   - device: what this process computes on.
     /// - Throws: `TeamError`.
-    public init(_ launch: Launch, timeout: Double) throws {
+    public init(_ launch: Launch, timeout: Double, device: Device = .cpu) throws {
         self.launch = launch
         self.timeout = timeout
         rank = launch.rank
@@ -46,7 +48,8 @@ public final class Team {
             processesHere = try Team.gather(meeting, launch, timeout: timeout)
             // Who waited in vain then has the rest of the time to find out for whom.
             connected = try ProcessGroup(
-                meeting.store, name: meeting.prefix, rank: rank, size: size, timeout: timeout - 2 * silence)
+                meeting.store, name: meeting.prefix, rank: rank, size: size, timeout: timeout - 2 * silence,
+                device: device)
         } catch let error as TorchError {
             throw TeamError.exchangeFailed(error.description)
         }

@@ -79,7 +79,8 @@ public struct Evaluator {
     /// - Parameter team: the processes that each compute a share of the sequences; nil for one that computes all.
     public init(model: CAMTLModel, batchSize: Int, precision: Precision = .exact, team: Team? = nil) {
         self.init(
-            model: model, batchSize: batchSize, precision: precision, pieceTokens: PackedBatch.pieceTokens, team: team)
+            model: model, batchSize: batchSize, precision: precision,
+            pieceTokens: PackedBatch.pieceTokens(on: model.device), team: team)
     }
 
     init(
@@ -106,16 +107,23 @@ public struct Evaluator {
         let quantized = try precision.layers(of: model)
         let pieces = piecesByLength(lengths, atLeast: batchSize, tokens: pieceTokens)
         let own = (team?.share ?? .whole).own(pieces.map { $0.map { lengths[$0] }.reduce(0, +) })
-        for positions in own.map({ pieces[$0] }) {
-            var batch = PackedBatch()
-            for position in positions { append(position, &batch) }
-            let logits = try withoutGradients {
-                try model(batch, quantized: quantized).tasks[0].logits.elements(Float.self)
-            }
+        // Several pieces are on their way to the device, or through it, while the numbers of the first are waited for.
+        var unread: [(positions: [Int], logits: Readback)] = []
+        func readOldest() throws {
+            let (positions, readback) = unread.removeFirst()
+            let logits = try readback.tensor(timeout: team?.timeout).elements(Float.self)
             for (row, position) in positions.enumerated() {
                 for column in 0..<width { result[position * width + column] = logits[row * width + column] }
             }
         }
+        for positions in own.map({ pieces[$0] }) {
+            var batch = PackedBatch()
+            for position in positions { append(position, &batch) }
+            let logits = try withoutGradients { try model(batch, quantized: quantized).tasks[0].logits }
+            unread.append((positions, try Readback(logits)))
+            if unread.count > 4 { try readOldest() }
+        }
+        while !unread.isEmpty { try readOldest() }
         // Each sequence's are 0 but in one process.
         return try team?.sums(result) ?? result
     }

@@ -1,5 +1,6 @@
 import CAMTL
 import Tasks
+import Torch
 
 /// Candidates of which the model is to pick a batch, as it takes them.
 struct CandidatePool: Sendable {
@@ -21,7 +22,8 @@ struct CandidatePool: Sendable {
     ///   - pieceTokens: the tokens up to which it has more.
     ///   - share: whose pieces are made ready.
     init(
-        _ examples: [ExampleReference], data: TrainingSets, pieceSize: Int, pieceTokens: Int = PackedBatch.pieceTokens,
+        _ examples: [ExampleReference], data: TrainingSets, pieceSize: Int,
+        pieceTokens: Int = PackedBatch.pieceTokens(on: .cpu),
         share: Share = .whole
     ) {
         self.examples = examples

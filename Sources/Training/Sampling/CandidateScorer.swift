@@ -41,14 +41,14 @@ final class CandidateScorer {
         }
         let rates = usesDropout && !state.isInEvaluationMode ? dropout : .none
         state.isInEvaluationMode = false
-        let (place, random) = (RandomStreamPlace.current, state.random)
+        let (place, random) = (try RandomStreamPlace.current(on: model.device), state.random)
         let candidates = try candidates(pool, dropout: rates, precision: precision)
         let picks = picks(of: candidates, tasks: tasks)
         if let comparesPicks, precision != .exact {
-            let (nextPlace, nextRandom) = (RandomStreamPlace.current, state.random)
-            (state.random, _) = (random, place.resume())
+            let (nextPlace, nextRandom) = (try RandomStreamPlace.current(on: model.device), state.random)
+            (state.random, _) = (random, try place.resume(on: model.device))
             let exact = try self.picks(of: self.candidates(pool, dropout: rates, precision: .exact), tasks: tasks)
-            (state.random, _) = (nextRandom, nextPlace.resume())
+            (state.random, _) = (nextRandom, try nextPlace.resume(on: model.device))
             comparesPicks(picks.count, Set(picks).intersection(exact).count)
         }
         let entropies = Dictionary(grouping: candidates.filter { $0.labelCount > 1 }, by: \.task).mapValues { task in
@@ -78,15 +78,16 @@ final class CandidateScorer {
         let tasks = model.configuration.tasks
         var entropies = Array(repeating: 0.0, count: pool.examples.count)
         let quantized = try precision.layers(of: model)
-        for piece in pool.pieces {
-            for output in try withoutGradients({
-                try model(piece.tokens, dropout: dropout, quantized: quantized).tasks
-            }) {
-                let logits = try output.logits.elements(Float.self)
-                let width = logits.count / output.samples.count
-                for (row, sample) in output.samples.enumerated() {
-                    entropies[piece.positions[sample]] = entropy(logits[row * width..<(row + 1) * width])
-                }
+        // All of the pool is computed before the first of it is waited for.
+        let outputs = try pool.pieces.flatMap { piece in
+            try withoutGradients { try model(piece.tokens, dropout: dropout, quantized: quantized).tasks }
+                .map { (positions: $0.samples.map { piece.positions[$0] }, logits: try Readback($0.logits)) }
+        }
+        for output in outputs {
+            let logits = try output.logits.tensor(timeout: team?.timeout).elements(Float.self)
+            let width = logits.count / output.positions.count
+            for (row, position) in output.positions.enumerated() {
+                entropies[position] = entropy(logits[row * width..<(row + 1) * width])
             }
         }
         // Each candidate's is 0 but in one process.

@@ -8,18 +8,49 @@ struct PendingUpdate {
     var tokens = 0
     /// Floating-point operations of the passes.
     var operations = 0.0
+    /// When its first batch began.
+    let start = ContinuousClock.now
     private var taskLosses: [Int: [Double]] = [:]
     private var taskEntropies: [Int: [Double]] = [:]
-    private let start = ContinuousClock.now
+    private var unread: [UnreadLosses] = []
+
+    /// Losses on their way from the device: the batch's, and those of its tasks.
+    private struct UnreadLosses {
+        let values: Readback
+        let tasks: [Int]
+        /// How many examples of each task this process has, and the whole batch.
+        let own: [Int: Int]
+        let whole: [Int: Int]
+        let isStandIn: Bool
+    }
 
     /// Adds the losses of a batch and of its tasks; of a part of a batch, what it adds to the whole's.
     mutating func add(_ loss: BatchLoss, of batch: TrainingBatch) throws {
-        losses.append(batch.isStandIn ? 0 : try loss.total.item())
-        for (task, count) in batch.wholeBatch {
-            let own = batch.isStandIn ? 0 : batch.tokens.taskIDs.count { $0 == task }
-            let mean = try loss.tasks.first { $0.task == task }?.loss.item() ?? 0
-            taskLosses[task, default: []].append(own == 0 ? 0 : mean * Double(own) / Double(count))
+        let own = batch.wholeBatch.keys.map { task in
+            (task, batch.isStandIn ? 0 : batch.tokens.taskIDs.count { $0 == task })
         }
+        unread.append(
+            UnreadLosses(
+                values: try withoutGradients { try Readback(.stacked([loss.total] + loss.tasks.map(\.loss))) },
+                tasks: loss.tasks.map(\.task), own: Dictionary(uniqueKeysWithValues: own), whole: batch.wholeBatch,
+                isStandIn: batch.isStandIn))
+    }
+
+    /// Reads the losses that have been added.
+    ///
+    /// - Parameter wait: waits for numbers and gives them.
+    mutating func read(_ wait: (Readback) throws -> Tensor) throws {
+        for entry in unread {
+            let values = try wait(entry.values).elements(Double.self)
+            let means = Dictionary(uniqueKeysWithValues: zip(entry.tasks, values.dropFirst()))
+            losses.append(entry.isStandIn ? 0 : values[0])
+            for (task, count) in entry.whole {
+                let own = entry.own[task, default: 0]
+                let mean = means[task, default: 0]
+                taskLosses[task, default: []].append(own == 0 ? 0 : mean * Double(own) / Double(count))
+            }
+        }
+        unread = []
     }
 
     /// Adds up what each process of a team has of the same batches; whether any of them `stops`.
@@ -50,16 +81,22 @@ struct PendingUpdate {
         for (task, entropy) in entropies { taskEntropies[task, default: []].append(entropy) }
     }
 
-    /// - Parameter names: the model's tasks.
-    func report(_ step: Updater.Step, number: Int, epoch: Double, names: [String]) -> StepReport {
+    /// - Parameters:
+    ///   - step: the update that was made of it.
+    ///   - place: the update's number in the run, and the epochs gone by with it.
+    ///   - seconds: how long it took.
+    ///   - names: the model's tasks.
+    func report(
+        _ step: Updater.Step, at place: (number: Int, epoch: Double), seconds: Double, names: [String]
+    ) -> StepReport {
         func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(values.count) }
         func named<Value>(_ values: [Int: Value]) -> [String: Value] {
             Dictionary(uniqueKeysWithValues: values.map { (names[$0.key], $0.value) })
         }
         return StepReport(
-            step: number, epoch: epoch, loss: mean(losses), learningRate: step.learningRate,
+            step: place.number, epoch: place.epoch, loss: mean(losses), learningRate: step.learningRate,
             gradientNorm: step.gradientNorm, examples: examples.count, tokens: tokens,
-            seconds: (ContinuousClock.now - start).seconds, taskLosses: named(taskLosses.mapValues(mean)),
+            seconds: seconds, taskLosses: named(taskLosses.mapValues(mean)),
             taskExamples: named(Dictionary(grouping: examples, by: \.task).mapValues(\.count)),
             taskEntropies: named(taskEntropies.mapValues(mean)), floatingPointOperations: operations)
     }

@@ -14,6 +14,8 @@ public struct OptimizerSettings: Sendable, Equatable {
     public var warmupProportion = 0.1
     /// The number of steps in which the learning rate rises, in place of a share of them.
     public var warmupSteps: Int?
+    /// What losses are multiplied by before their gradients are computed; nil leaves them as they are.
+    public var lossScaler: LossScaler?
 
     public init() {}
 }
@@ -25,6 +27,8 @@ public final class Updater {
         public var learningRate: Double
         /// The norm of the gradients before clipping.
         public var gradientNorm: Double
+        /// Whether it was left out, as the gradients were not finite under the loss scale.
+        public var isSkipped = false
     }
 
     private let parameters: [Parameter]
@@ -37,6 +41,8 @@ public final class Updater {
     private let team: Team?
     private let reducer: GradientReducer?
     private var stepsTaken = 0
+    /// See `OptimizerSettings.lossScaler`.
+    private(set) var lossScaler: LossScaler?
 
     /// - Parameters:
     ///   - model: the parameters that are trainable now are updated.
@@ -68,6 +74,7 @@ public final class Updater {
                 LinearSchedule(rate: rate, totalSteps: totalSteps, warmupProportion: settings.warmupProportion)
             }
         self.settings = settings
+        lossScaler = settings.lossScaler
         self.keepsZeroGradients = keepsZeroGradients
         self.team = team
         reducer = try team.map { [parameters] team in
@@ -86,6 +93,7 @@ public final class Updater {
     ///
     /// - Parameter isLast: whether the next step follows: the gradients of a team are then exchanged.
     public func accumulate(_ loss: Tensor, share: Double, isLast: Bool = true) throws {
+        let share = share * (lossScaler?.scale ?? 1)
         guard let team, let reducer else { return try (share == 1 ? loss : loss * share).backward() }
         // The reducer takes the mean over the processes.
         let part = try loss * (share * Double(team.size))
@@ -99,14 +107,50 @@ public final class Updater {
     /// Applies what has been accumulated.
     /// - Throws: `TrainingError.gradientNotFinite`, before anything is changed; `TorchError`.
     public func step() throws -> Step {
+        let queued = try queueStep()
+        return Step(
+            learningRate: queued.learningRate,
+            gradientNorm: try queued.gradientNorm { try $0.tensor() }, isSkipped: queued.isSkipped)
+    }
+
+    /// Applies what has been accumulated, but doesn't wait for a device to have done so.
+    ///
+    /// - Throws: `TrainingError.gradientNotFinite`, before anything is changed, where the norm is known by then; else
+    ///   the device leaves all as it is, and the step's norm says so.
+    func queueStep() throws -> QueuedStep {
         let norm = try gradientNorm(parameters)
-        guard norm.isFinite else { throw TrainingError.gradientNotFinite(step: stepsTaken + 1) }
+        // float32 on the CPU has its own loops, and whether float16 needs another scale has to be known at once.
+        if let norm, norm.device != .cpu, lossScaler == nil {
+            let readback = try Readback(norm)
+            let rate = try apply { optimizer, rate in
+                try optimizer.step(rate: rate, clipping: .init(norm: norm, maximum: settings.maxGradientNorm))
+            }
+            return QueuedStep(number: stepsTaken, learningRate: rate, isSkipped: false, norm: .read(readback))
+        }
+        let scale = lossScaler?.scale ?? 1
+        let value = (try norm?.item() ?? 0) / scale
+        lossScaler?.record(finite: value.isFinite)
+        guard value.isFinite else {
+            // At a scale of 1 the gradients are those of the loss itself.
+            guard lossScaler != nil, scale > 1 else { throw TrainingError.gradientNotFinite(step: stepsTaken + 1) }
+            try optimizer.clearGradients(toZero: keepsZeroGradients)
+            return QueuedStep(
+                number: stepsTaken, learningRate: schedule.rate(at: stepsTaken), isSkipped: true, norm: .known(value))
+        }
+        let rate = try apply { optimizer, rate in
+            try optimizer.step(
+                rate: rate,
+                gradientScale: clippingFactor(norm: value, maximum: settings.maxGradientNorm) / scale)
+        }
+        return QueuedStep(number: stepsTaken, learningRate: rate, isSkipped: false, norm: .known(value))
+    }
+
+    private func apply(_ body: (AdamW, _ rate: Double) throws -> Void) throws -> Double {
         let rate = schedule.rate(at: stepsTaken)
-        try optimizer.step(
-            rate: rate, gradientScale: clippingFactor(norm: norm, maximum: settings.maxGradientNorm))
+        try body(optimizer, rate)
         try optimizer.clearGradients(toZero: keepsZeroGradients)
         stepsTaken += 1
-        return Step(learningRate: rate, gradientNorm: norm)
+        return rate
     }
 
     /// Writes the optimiser's moments, by the names of their parameters, as safetensors.
@@ -127,14 +171,18 @@ public final class Updater {
         try writer.write(to: url)
     }
 
-    /// Goes on from what `save` wrote.
+    /// Goes on from what `save` wrote, with the loss scale there was.
     ///
     /// - Throws: `ResumeError.otherParameters` where the file is one of other parameters; `CheckpointError`.
-    func restore(from url: URL) throws {
+    func restore(from url: URL, lossScaler: LossScaler?) throws {
+        if self.lossScaler != nil, let lossScaler { self.lossScaler = lossScaler }
         let file = try CheckpointFile.open(url)
+        let device = parameters.first?.wrappedValue.device ?? .cpu
         func tensor(_ name: String) throws -> Tensor? {
             guard let info = file.info(name) else { return nil }
-            return try file.withBytes(of: name) { try Tensor(bytes: $0, shape: info.shape, dtype: info.dtype) }
+            return try file.withBytes(of: name) {
+                try Tensor(bytes: $0, shape: info.shape, dtype: info.dtype, device: device)
+            }
         }
         var states: [AdamW.State?] = []
         for (name, parameter) in optimized {

@@ -19,14 +19,14 @@ final class LaunchTests: XCTestCase {
     }
 
     func testTheVariablesOfTorchrun() throws {
-        let expected = Launch(rank: 3, size: 8, host: "node1", port: 29400)
+        let expected = Launch(rank: 3, size: 8, host: "node1", port: 29400, localRank: 1)
         XCTAssertEqual(try Launch.find(byRank), expected)
         XCTAssertEqual(try Launch.find(byRank, localRank: 1), expected)
         let elastic = byRank.merging(
             ["TORCHELASTIC_USE_AGENT_STORE": "True", "TORCHELASTIC_RESTART_COUNT": "2"]) { $1 }
         XCTAssertEqual(
             try Launch.find(elastic),
-            Launch(rank: 3, size: 8, host: "node1", port: 29400, launcherServesStore: true, restarts: 2))
+            Launch(rank: 3, size: 8, host: "node1", port: 29400, launcherServesStore: true, restarts: 2, localRank: 1))
     }
 
     func testTheVariablesOfSlurm() throws {
