@@ -76,7 +76,11 @@ public struct Evaluator {
     private let precision: Precision
     private let team: Team?
 
-    /// - Parameter team: the processes that each compute a share of the sequences; nil for one that computes all.
+    /// - Parameters:
+    ///   - model: the model, which stays as it is.
+    ///   - batchSize: sequences over which losses are averaged first.
+    ///   - precision: how exactly the layers compute.
+    ///   - team: the processes that each compute a share of the sequences; nil for one that computes all.
     public init(model: CAMTLModel, batchSize: Int, precision: Precision = .exact, team: Team? = nil) {
         self.init(
             model: model, batchSize: batchSize, precision: precision,

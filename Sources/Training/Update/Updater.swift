@@ -91,7 +91,10 @@ public final class Updater {
     /// Adds the gradient of `loss`, weighted by `share`, to what the next step applies. In a team the losses of all
     /// processes count, each with its share.
     ///
-    /// - Parameter isLast: whether the next step follows: the gradients of a team are then exchanged.
+    /// - Parameters:
+    ///   - loss: a tensor of one element.
+    ///   - share: the weight of the loss in the step.
+    ///   - isLast: whether the next step follows: the gradients of a team are then exchanged.
     public func accumulate(_ loss: Tensor, share: Double, isLast: Bool = true) throws {
         let share = share * (lossScaler?.scale ?? 1)
         guard let team, let reducer else { return try (share == 1 ? loss : loss * share).backward() }
