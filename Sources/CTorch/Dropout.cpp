@@ -83,15 +83,13 @@ at::Tensor ctorch::dropout(const at::Tensor &source, double probability) {
     return CounterDropout::apply(source, probability);
 }
 
-bool ct_seed(uint64_t seed) {
+bool ct_seed(uint64_t seed, int32_t device, int32_t index) {
     return action([&] {
-        torch::manual_seed(seed);
-        // The generator needs an odd key whose bits are well mixed.
+        // The CPU's generator needs an odd key whose bits are well mixed.
         uint64_t key = seed + 0x9e3779b97f4a7c15;
         key = (key ^ (key >> 30)) * 0xbf58476d1ce4e5b9;
         key = (key ^ (key >> 27)) * 0x94d049bb133111eb;
-        streamKey = (key ^ (key >> 31)) | 1;
-        streamCounter = 0;
+        setStreamPlace(deviceOf(device, index), {(key ^ (key >> 31)) | 1, 0});
     });
 }
 

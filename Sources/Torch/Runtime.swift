@@ -8,8 +8,11 @@ public var threadCount: Int { Int(ct_thread_count()) }
 
 public func setThreadCount(_ count: Int) { ct_set_thread_count(Int32(count)) }
 
-/// Seeds the random stream that dropout draws from. What is drawn does not depend on the number of threads.
-public func seedRandomStream(_ seed: UInt64) throws { try Tensor.check(ct_seed(seed)) }
+/// Seeds the random stream that dropout draws from on a device. On the CPU, what is drawn does not depend on the
+/// number of threads.
+public func seedRandomStream(_ seed: UInt64, on device: Device = .cpu) throws {
+    try Tensor.check(ct_seed(seed, device.type, device.index))
+}
 
 /// A place in the random stream that dropout draws from on a device. The CPU's and a CUDA device's streams are
 /// different ones.

@@ -57,6 +57,15 @@ public enum DeviceError: Error, Equatable, CustomStringConvertible, Sendable {
     }
 }
 
+extension DeviceError {
+    /// - Parameter text: libtorch's, which says what to do at its end, and below the first line where it comes from.
+    fileprivate static func unusable(because text: String) -> DeviceError {
+        var reason = String(text.split(separator: "\n").first ?? "")
+        if let advice = reason.range(of: ". Please ") { reason = String(reason[..<advice.lowerBound]) }
+        return .unusable(reason.hasSuffix(".") ? String(reason.dropLast()) : reason)
+    }
+}
+
 extension DeviceSurvey {
     /// The device that a process is to compute on.
     ///
@@ -66,8 +75,7 @@ extension DeviceSurvey {
     /// - Throws: `DeviceError`.
     func choice(_ launch: Launch?, hasOwnDevices: Bool = false) throws -> Device {
         guard isSupported else { return .cpu }
-        // libtorch's texts say below the first line where in its sources they come from.
-        if let failure { throw DeviceError.unusable(String(failure.split(separator: "\n").first ?? "")) }
+        if let failure { throw DeviceError.unusable(because: failure) }
         guard count > 0 else {
             guard hasHardware, visibleDevices == nil else { return .cpu }
             throw DeviceError.unusable("the driver's library finds none, or is not installed")
@@ -106,7 +114,7 @@ extension Device {
         do {
             try device.use()
         } catch {
-            throw DeviceError.unusable(String("\(error)".split(separator: "\n").first ?? ""))
+            throw DeviceError.unusable(because: "\(error)")
         }
         return (device, survey.warning)
     }

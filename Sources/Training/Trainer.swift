@@ -84,7 +84,7 @@ public final class Trainer {
         figure = try BestFigure(settings.metricForBestModel, tasks: tasks.map(\.definition))
         best = BestModel(figure)
         identity = settings.identity(trained.model, tasks)
-        try seedRandomStream(settings.seed)
+        try seedRandomStream(settings.seed, on: device)
     }
 
     /// Makes the run go on from a checkpoint, whose weights the model has.

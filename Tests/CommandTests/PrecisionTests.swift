@@ -47,6 +47,23 @@ final class PrecisionTests: CommandTestCase {
         }
     }
 
+    /// On the CPU half precision is for trying things out: it is warned of, and computes all the same.
+    func testHalfPrecisionOnTheCPUIsWarnedOf() throws {
+        func warning(_ name: String) -> String {
+            "Warning: --\(name) is for CUDA devices; on the CPU it is slower than float32, and less exact"
+        }
+        XCTAssertEqual(try warnings(try predict("--no_cuda", "--bf16"), [:]), [warning("bf16")])
+        for name in ["bf16", "fp16"] {
+            let evaluation = try camtl(evaluate("--no_cuda", "--\(name)"))
+            XCTAssert(evaluation.messages.contains("computing on cpu\n"), evaluation.messages)
+            XCTAssert(evaluation.messages.contains(warning(name)), evaluation.messages)
+            let output = folder.appendingPathComponent(name)
+            let training = try camtl(
+                arguments(output: output, "--do_train", "--no_cuda", "--max_steps", "2", "--\(name)"))
+            XCTAssert(training.messages.contains(warning(name)), training.messages)
+        }
+    }
+
     func testFlagsOfBothUsesShareAWarning() throws {
         let both = ["--uncertainty_scoring", "int8", "--eval_precision", "int8"]
         let expected =

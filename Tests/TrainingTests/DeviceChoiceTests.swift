@@ -57,8 +57,9 @@ final class DeviceChoiceTests: XCTestCase {
     }
 
     func testADeviceThatCannotBeUsedIsRefusedWithTheReason() {
-        let old = "CUDA initialization: The NVIDIA driver on your system is too old (found version 11040)."
-        let survey = DeviceSurvey(isSupported: true, failure: old + "\nException raised from device_count")
+        let old = "CUDA initialization: The NVIDIA driver on your system is too old (found version 11040)"
+        let text = ". Please update your GPU driver.\nException raised from device_count"
+        let survey = DeviceSurvey(isSupported: true, failure: old + text)
         assertRefuses(survey, nil, .unusable(old))
         assertRefuses(
             DeviceSurvey(isSupported: true, hasHardware: true), nil,

@@ -34,8 +34,8 @@ void ct_keep_freed_memory(void);
 const char *ct_instruction_set(void);
 void ct_set_thread_count(int32_t count);
 int32_t ct_thread_count(void);
-/// Seeds the random streams that dropout draws from, on every device.
-bool ct_seed(uint64_t seed);
+/// Seeds the random stream that dropout draws from on a device.
+bool ct_seed(uint64_t seed, int32_t device, int32_t device_index);
 /// The place in the stream that dropout draws from on a device. The CPU's and a CUDA device's streams are different.
 bool ct_random_state(int32_t device, int32_t device_index, uint64_t *key, uint64_t *counter);
 bool ct_set_random_state(int32_t device, int32_t device_index, uint64_t key, uint64_t counter);

@@ -1,7 +1,7 @@
 import CTorch
 
-/// Several processes that compute together: by Gloo, and by NCCL with what is on CUDA devices. All of them call the same
-/// operations in the same order.
+/// Several processes that compute together: by Gloo, and by NCCL with what is on CUDA devices. All of them call the
+/// same operations in the same order.
 public final class ProcessGroup {
     let handle: CTProcessGroup
     /// This process's number, from 0.
