@@ -15,6 +15,8 @@ public final class Team {
     let timeout: Double
     /// Seconds without a sign of life after which a process counts as dead.
     private let silence: Double
+    /// Seconds to find out who is to blame; the last of those that a process waits for the others.
+    private let inquiry: Double
     private let meeting: Meeting
     private let heartbeat: Heartbeat
 
@@ -41,6 +43,7 @@ public final class Team {
         rank = launch.rank
         size = launch.size
         silence = min(5 * Heartbeat.interval, timeout / 4)
+        inquiry = min(4 * silence, timeout / 2)
         let serves = rank == 0 && !launch.launcherServesStore
         meeting = try Team.meet(launch, serves: serves, timeout: timeout)
         heartbeat = Heartbeat(try Team.meet(launch, serves: false, timeout: timeout), rank: rank)
@@ -48,7 +51,7 @@ public final class Team {
             processesHere = try Team.gather(meeting, launch, timeout: timeout)
             // Who waited in vain then has the rest of the time to find out for whom.
             connected = try ProcessGroup(
-                meeting.store, name: meeting.prefix, rank: rank, size: size, timeout: timeout - 2 * silence,
+                meeting.store, name: meeting.prefix, rank: rank, size: size, timeout: timeout - inquiry,
                 device: device)
         } catch let error as TorchError {
             throw TeamError.exchangeFailed(error.description)
@@ -187,7 +190,7 @@ public final class Team {
     /// Which process is to blame for a failed exchange.
     private func reason(of error: TorchError) -> TeamError {
         let (meeting, rank, size, timeout, silence) = (meeting, rank, size, timeout, silence)
-        let reason = result(within: 2 * silence) { () throws -> TeamError in
+        let reason = result(within: inquiry) { () throws -> TeamError in
             let before = try Heartbeat.read(meeting, size: size)
             Thread.sleep(forTimeInterval: silence)
             let after = try Heartbeat.read(meeting, size: size)
