@@ -2,10 +2,11 @@
 import Foundation
 import PackageDescription
 
-// CTorch, the C++ around libtorch, is a shared library that `make build` builds with Sources/CTorch/Makefile, so that it
-// can be built again alone, for another libtorch. The manifest only needs to know where it lies. A package that depends
-// on a version of this one may not be given such flags as tell the linker so: it compiles CTorch itself, and finds
-// libtorch by pkg-config, under the name camtl-libtorch, in one of the folders of PKG_CONFIG_PATH. CTORCH_DIR goes first.
+// CTorch, the C++ around libtorch, is a shared library that `make build` builds with Sources/CTorch/Makefile, so that
+// it can be built again alone, for another libtorch. The manifest only needs to know where it lies. A package that
+// depends on a version of this one may not be given such flags as tell the linker so: it compiles CTorch itself, and
+// finds libtorch by pkg-config, under the name camtl-libtorch, in one of the folders of PKG_CONFIG_PATH. CTORCH_DIR
+// goes first.
 let chosen = Context.environment["CTORCH_DIR"]
 let folders = (Context.environment["PKG_CONFIG_PATH"] ?? "").split(separator: ":")
 let usesPkgConfig =

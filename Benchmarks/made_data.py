@@ -67,7 +67,8 @@ def deepen(source: Path, target: Path, layers: int, intermediate: int) -> Path:
             (target / path.name).symlink_to(path.resolve())
     config = json.loads((source / "config.json").read_text())
     count = config["num_hidden_layers"]
-    (target / "config.json").write_text(json.dumps({**config, "num_hidden_layers": layers, "intermediate_size": intermediate}))
+    deeper = {**config, "num_hidden_layers": layers, "intermediate_size": intermediate}
+    (target / "config.json").write_text(json.dumps(deeper))
     tensors = load_file(source / "model.safetensors")
     for name in list(tensors):
         if ".intermediate.dense." in name:

@@ -4,8 +4,8 @@ Documentation/Distributed.md.
 
     sudo python3 Benchmarks/network.py --mbits 200 500 1000
 
-Each process is in a network namespace of its own and computes in one thread; a token bucket limits what each sends. Needs
-root, iproute2, and `make build`.
+Each process is in a network namespace of its own and computes in one thread; a token bucket limits what each sends.
+Needs root, iproute2, and `make build`.
 """
 
 from __future__ import annotations

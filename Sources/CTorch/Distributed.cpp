@@ -131,7 +131,7 @@ CTReducer ct_reducer(CTProcessGroup group, const CTTensor *parameters, const boo
         std::reverse(buckets.begin(), buckets.end());
         return new CTReducerImpl{std::make_unique<c10d::Reducer>(
             tensors, std::move(buckets), group->value, sparse, c10d::kDefaultBucketBytesCap,
-            /*find_unused_parameters=*/true, /*gradient_as_bucket_view=*/false,
+            /*find_unused_parameters=*/true, /*gradient_as_bucket_view=*/true,
             std::unordered_map<size_t, std::string>(), c10d::kDefaultFirstBucketBytes,
             /*skip_all_reduce_unused_params=*/false, /*use_python_reducer=*/false, std::vector<int64_t>())};
     });

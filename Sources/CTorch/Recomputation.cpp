@@ -74,7 +74,9 @@ struct Recomputation : torch::autograd::Function<Recomputation> {
         // None for the body and the count.
         variable_list result(2);
         size_t next = 0;
-        for (const at::Tensor &tensor : tensors) result.push_back(tensor.requires_grad() ? found[next++] : at::Tensor());
+        for (const at::Tensor &tensor : tensors) {
+            result.push_back(tensor.requires_grad() ? found[next++] : at::Tensor());
+        }
         return result;
     }
 };

@@ -30,7 +30,7 @@ struct Bench: ParsableCommand {
         try problems.throwIfAny()
         guard let location else { preconditionFailure("what is missing is a problem that has been thrown") }
         let precisions = [("uncertainty_scoring", sampling.precision), ("eval_precision", bench.evalPrecision)]
-        let (device, warning) = try Device.choose(allowsCUDA: !devices.noCUDA, launch: nil)
+        let (device, warning) = try Device.choose(allowsCUDA: !devices.placement.noCUDA, launch: nil)
         warn(Precision.warnings(precisions) + (try devices.apply(on: device, precisions)))
         warn(warning.map { [$0] } ?? [])
         if let threads = devices.threads { setThreadCount(threads) }

@@ -49,7 +49,7 @@ struct CamtlCommand: ParsableCommand {
         var warnings = deprecated.warnings + originalWarnings + Precision.warnings(precisions)
         var configuration = try resolvedConfiguration()
         let launching = try Launching(
-            allowsCUDA: !devices.noCUDA, localRank: devices.localRank, timeout: devices.ddpTimeout,
+            allowsCUDA: !devices.placement.noCUDA, localRank: devices.localRank, timeout: devices.ddpTimeout,
             threads: devices.threads)
         configuration.model.device = launching.device
         warnings += launching.warnings
@@ -57,10 +57,9 @@ struct CamtlCommand: ParsableCommand {
         // The launcher starts anew what has died.
         if configuration.trains, launching.restarts > 0 { configuration.resumes = configuration.resumes ?? .newest }
         try launching.run { team in
-            let isFirst = team?.isFirst ?? true
             warnings += try devices.apply(on: launching.device, precisions)
-            if isFirst { warn(warnings) }
-            try CamtlCommand.run(configuration, team, reports: isFirst)
+            if team.writes { warn(warnings) }
+            try CamtlCommand.run(configuration, team, reports: team.writes)
         }
     }
 

@@ -2,24 +2,29 @@ import ArgumentParser
 import Torch
 import Training
 
+/// Where anything that computes does so, and how exactly.
+struct PlacementOptions: ParsableArguments {
+    @Flag(name: .customLong("no_cuda"), help: "Compute on the CPU, even where there is a CUDA device.")
+    var noCUDA = false
+
+    @Flag(
+        name: .customLong("bf16"),
+        help: "Compute the layers' matrix products in bfloat16; for CUDA devices.")
+    var bf16 = false
+}
+
 struct DeviceOptions: SettingsGroup {
     @Option(
         name: .customLong("threads"), parsing: .unconditional,
         help: "Threads to compute with. (default: one a core, shared among the processes on a machine)")
     var threads: Int?
 
-    @Flag(name: .customLong("no_cuda"), help: "Compute on the CPU, even where there is a CUDA device.")
-    var noCUDA = false
+    @OptionGroup var placement: PlacementOptions
 
     @Flag(
         name: .customLong("fp16"),
         help: "Compute the layers' matrix products in float16, with loss scaling; for CUDA devices.")
     var fp16 = false
-
-    @Flag(
-        name: .customLong("bf16"),
-        help: "Compute the layers' matrix products in bfloat16; for CUDA devices.")
-    var bf16 = false
 
     @Flag(
         name: .customLong("tf32"),
@@ -53,15 +58,15 @@ struct DeviceOptions: SettingsGroup {
 
     var settings: [Setting] {
         [
-            Setting("threads", threads), Setting("no_cuda", noCUDA), Setting("fp16", fp16), Setting("bf16", bf16),
-            Setting("tf32", tf32), Setting("fp16_opt_level", fp16OptLevel), Setting("local_rank", localRank),
-            Setting("ddp_timeout", ddpTimeout),
+            Setting("threads", threads), Setting("no_cuda", placement.noCUDA), Setting("fp16", fp16),
+            Setting("bf16", placement.bf16), Setting("tf32", tf32), Setting("fp16_opt_level", fp16OptLevel),
+            Setting("local_rank", localRank), Setting("ddp_timeout", ddpTimeout),
             Setting("tpu_num_cores", tpuNumCores), Setting("tpu_metrics_debug", tpuMetricsDebug),
         ]
     }
 
     /// What --fp16 and --bf16 ask for.
-    var mixedPrecision: MixedPrecision? { fp16 ? .fp16 : bf16 ? .bf16 : nil }
+    var mixedPrecision: MixedPrecision? { fp16 ? .fp16 : placement.bf16 ? .bf16 : nil }
 
     /// Makes float32 products what they are to be on the device, and checks that it can do what flags ask for.
     ///
@@ -91,7 +96,7 @@ struct DeviceOptions: SettingsGroup {
 
     func check(_ problems: inout Problems) {
         problems.check("threads", threads, to: 1024)
-        if fp16, bf16 { problems.add("--fp16 and --bf16 exclude each other; give one of them") }
+        if fp16, placement.bf16 { problems.add("--fp16 and --bf16 exclude each other; give one of them") }
         if fp16OptLevel != "O1" {
             let reason =
                 switch fp16OptLevel {

@@ -26,7 +26,7 @@ struct ModelOptions: SettingsGroup {
 
     @Option(
         name: .customLong("freeze_encoder_layers"),
-        help: "Layers whose pretrained weights stay as they are, such as 0-5; the embeddings then do, too. (default: none)")
+        help: "Layers whose pretrained weights stay as they are, such as 0-5; the embeddings then do too. (default: none)")
     var freezeEncoderLayers: String?
 
     /// The names that stand for an encoder type on a pretrained encoder.
@@ -151,7 +151,7 @@ struct SamplingOptions: SettingsGroup {
 
     @Option(
         name: .customLong("percent_of_max_data_size"), parsing: .unconditional,
-        help: "The share (0 to 1) of the largest task that gives an epoch's length, if sampling is uniform or uncertainty.")
+        help: "The share (0 to 1) of the largest task that makes an epoch, if sampling is uniform or uncertainty.")
     var share = 1.0
 
     enum Switch: String, ExpressibleByArgument, CaseIterable { case on, off }

@@ -38,13 +38,7 @@ struct Predict: ParsableCommand {
         help: "How exactly to compute: exact, or int8, more than twice as fast and for nearly the same predictions.")
     var precision = Precision.exact
 
-    @Flag(name: .customLong("no_cuda"), help: "Compute on the CPU, even where there is a CUDA device.")
-    var noCUDA = false
-
-    @Flag(
-        name: .customLong("bf16"),
-        help: "Compute the layers' matrix products in bfloat16; for CUDA devices.")
-    var bf16 = false
+    @OptionGroup var placement: PlacementOptions
 
     func run() throws {
         guard (1...Problems.highestCount).contains(batchSize) else {
@@ -56,13 +50,13 @@ struct Predict: ParsableCommand {
         request.mustBeTrained = true
         request.tasks = tasks.isEmpty ? nil : try tasks.map { try GLUE.task(named: $0).head }
         let folder = try ModelLocation(named: modelNameOrPath).folder()
-        let launching = try Launching(allowsCUDA: !noCUDA)
+        let launching = try Launching(allowsCUDA: !placement.noCUDA)
         request.device = launching.device
-        request.productType = bf16 ? MixedPrecision.bf16.type : nil
+        request.productType = placement.bf16 ? MixedPrecision.bf16.type : nil
         try launching.run { team in
             try DeviceOptions.check(launching.device, [("eval_precision", precision)])
-            if team?.isFirst ?? true {
-                let warning = bf16 && launching.device == .cpu ? [DeviceOptions.warning(.bf16)] : []
+            if team.writes {
+                let warning = placement.bf16 && launching.device == .cpu ? [DeviceOptions.warning(.bf16)] : []
                 warn(launching.warnings + warning)
             }
             let trained = try TrainedModel(folder: folder, request)

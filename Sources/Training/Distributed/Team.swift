@@ -213,8 +213,8 @@ public final class Team {
 }
 
 extension Optional where Wrapped == Team {
-    /// Whether files are this process's to write: one alone writes, too.
-    var writes: Bool { self?.isFirst ?? true }
+    /// Whether files and messages are this process's to write: one alone writes, too.
+    public var writes: Bool { self?.isFirst ?? true }
 }
 
 extension Team {

@@ -21,8 +21,8 @@ public enum TeamError: Error, Equatable, CustomStringConvertible, Sendable {
         switch self {
         case .unreachable(let host, let port, let seconds):
             "the processes' meeting place, port \(port) of \(host), could not be reached within \(text(seconds)): "
-                + "check that rank 0 is started there, that MASTER_ADDR and MASTER_PORT are right, and that no firewall "
-                + "is between"
+                + "check that rank 0 is started there, that MASTER_ADDR and MASTER_PORT are right, and that no "
+                + "firewall is between"
         case .portInUse(let port):
             "port \(port) is in use on this machine, and rank 0 is to serve it: set another MASTER_PORT for all "
                 + "processes"
