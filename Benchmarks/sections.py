@@ -88,29 +88,27 @@ def uncertainty(bench: Workbench) -> str:
     compared = bench.bench(
         *BASE, *TRAINING, "--sampling", "uncertainty", "--uncertainty_scoring", "int8", "--bench_picks",
         str(COMPARED_STEPS))["picks"]
-    rows = [["ca-mtl-base", "s/step", "GFLOP a step", "% of GEMM peak", "times uniform", "for as many tokens"]]
+    rows = [["ca-mtl-base", "s/step", "GFLOP a step", "% of GEMM peak", "operations", "time"]]
 
     def add(name, reports, number):
         def median(report, sampling, figure):
             return statistics.median(steps(report, sampling)[figure])
 
-        def time_of_token(report, sampling):
-            return sum(steps(report, sampling)["seconds"]) / sum(steps(report, sampling)["tokens"])
+        def times_uniform(figure):
+            return Spread.of(median(report, number, figure) / median(report, 0, figure) for report in reports).text(2)
         rows.append([
             name, Spread.of(median(report, number, "seconds") for report in reports).text(),
             f"{median(reports[0], number, 'operations') / 1e9:,.1f}",
-            Spread.of(share(report, number) for report in reports).text(1),
-            Spread.of(
-                median(report, number, "seconds") / median(report, 0, "seconds") for report in reports).text(2),
-            Spread.of(time_of_token(report, number) / time_of_token(report, 0) for report in reports).text(2)])
+            Spread.of(share(report, number) for report in reports).text(1), times_uniform("operations"),
+            times_uniform("seconds")])
     add("uniform", results["uncertainty"], 0)
     for name, reports in results.items():
         add(name, reports, 1)
     tasks = len(results["uncertainty"][0]["tasks"])
     return (
         f"A step under uncertainty sampling scores {tasks} × {bench.batch_size} candidates and trains on "
-        f"{bench.batch_size} of them, which are longer than most. Each process also measures uniform steps; the last "
-        "column compares what a step takes for each token that it trains on.\n\n" + table(rows)
+        f"{bench.batch_size} of them, whose lengths are their own. Each process also measures uniform steps; the last "
+        "two columns are times theirs.\n\n" + table(rows)
         + f"\n\nOver {COMPARED_STEPS} training steps {compared['equal'] / compared['picked']:.1%} of the picks of int8 "
         "scoring were those of exact scoring under the same dropout.")
 
