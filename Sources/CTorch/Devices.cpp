@@ -72,7 +72,8 @@ bool ct_use_device(int32_t type, int32_t index) {
 
 const char *ct_device_name(int32_t index) {
 #ifdef CTORCH_CUDA
-    return at::cuda::getDeviceProperties(static_cast<at::DeviceIndex>(index))->name;
+    return guarded<const char *>(
+        "", [&] { return at::cuda::getDeviceProperties(static_cast<at::DeviceIndex>(index))->name; });
 #else
     static_cast<void>(index);
     return "";

@@ -11,9 +11,7 @@
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 #include <torch/csrc/distributed/c10d/reducer.hpp>
 #ifdef CTORCH_CUDA
-#ifndef USE_C10D_NCCL
 #define USE_C10D_NCCL
-#endif
 #include <torch/csrc/distributed/c10d/ProcessGroupNCCL.hpp>
 #endif
 
@@ -78,8 +76,9 @@ void addDevice(
     c10d::ProcessGroup &group, const c10::intrusive_ptr<c10d::Store> &store, at::Device device, int64_t timeout) {
 #ifdef CTORCH_CUDA
     // A process that another one keeps waiting is ended by whoever waits in it, with a message, and not by NCCL's own
-    // watch with a trace.
-    setenv("TORCH_NCCL_ASYNC_ERROR_HANDLING", "0", /*overwrite=*/0);
+    // watch with a trace. The reducer waits in every pass that leaves a decoder unused, without a limit unless NCCL's
+    // waiting has one.
+    setenv("TORCH_NCCL_BLOCKING_WAIT", "1", /*overwrite=*/0);
     auto options = c10d::ProcessGroupNCCL::Options::create();
     options->timeout = milliseconds(timeout);
     const auto backend = c10::make_intrusive<c10d::ProcessGroupNCCL>(

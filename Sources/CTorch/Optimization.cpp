@@ -170,8 +170,8 @@ bool ct_adam(const CTAdamSlot *slots, size_t count, const CTAdamSettings *settin
             kernels().adam(runs[static_cast<size_t>(i)].elements, runs[static_cast<size_t>(i)].count);
         });
         for (size_t i = 0; i < count; ++i) {
-            // What writes to a tensor's memory by itself tells of it.
-            if (isFast(slots[i].parameter->value)) slots[i].parameter->value.unsafeGetTensorImpl()->bump_version();
+            // What writes to a tensor's memory by itself tells of it. libtorch's fused kernel does not.
+            slots[i].parameter->value.unsafeGetTensorImpl()->bump_version();
         }
         const DeviceClipping clipping(*settings);
         for (const auto &entry : others) stepWithLibtorch(entry.second, *settings, clipping);

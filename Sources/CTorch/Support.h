@@ -2,8 +2,7 @@
 
 #pragma once
 
-// No product and sum are to become one instruction, here or in the headers below: results have to be the same bits
-// wherever this is compiled. Every source includes this file first.
+// No product and sum are to become one instruction: results have to be the same bits wherever this is compiled.
 #pragma STDC FP_CONTRACT OFF
 
 #include <string>

@@ -60,6 +60,20 @@ final class HalfPrecisionTests: XCTestCase {
         XCTAssertEqual(try value(), 0)
     }
 
+    /// float64 takes libtorch's own optimiser, as a CUDA device does.
+    func testTheConvertedWeightsFollowLibtorchsOptimizer() throws {
+        let layer = Linear(12, 5, std: 0.5)
+        try layer.materialize(seed: 3, dtype: .float64)
+        layer.productType = .bfloat16
+        let x = try Tensor.full([1, 12], 1)
+        func value() throws -> Double { try layer(x).to(.float32).sum().item() }
+        let first = try value()
+        try layer(x).to(.float32).sum().backward()
+        try AdamW([.init(parameters: layer.namedParameters().map(\.parameter), weightDecay: 0)], epsilon: 1e-8)
+            .step(rate: 0.5)
+        XCTAssertEqual(try value() - first, -32.5, accuracy: 0.6)
+    }
+
     /// The operations between products take them in half precision, and come near what float32 gives: values and
     /// gradients, those of the attention's bias too. Under dropout, whose masks lie in another order, they come twice.
     func testPackedOperationsTakeHalfPrecision() throws {

@@ -120,6 +120,7 @@ struct Scratch {
     float *query, *key, *keyTransposed, *value, *valueTransposed, *penalty, *scores, *gradient, *dscores, *kept,
         *product;
 
+    /// - memory: null to know the total alone.
     Scratch(const AttentionHead &head, float *memory) {
         width = wholeVectors(head.width);
         keys = wholeVectors(head.keys);
@@ -131,7 +132,7 @@ struct Scratch {
                                  longer * width};
         total = 0;
         for (int i = 0; i < 11; ++i) {
-            *parts[i] = memory + total;
+            *parts[i] = memory ? memory + total : nullptr;
             total += sizes[i];
         }
     }
@@ -140,8 +141,7 @@ struct Scratch {
 };
 
 int64_t attentionScratch(const AttentionHead &head) {
-    static float none;
-    return Scratch(head, &none).total;
+    return Scratch(head, nullptr).total;
 }
 
 /// Q (scaled), K and V in whole vectors, and what every row of scores gets.
