@@ -4,7 +4,7 @@ public enum Metric: String, Sendable, Codable {
     case matthews = "mcc"
     /// The share of right predictions, 0...1.
     case accuracy = "acc"
-    /// F1 of class 1, 0...1; 0 if class 1 is neither predicted nor true.
+    /// F1 of the class that the task calls "1", or of the second; 0...1; 0 if it is neither predicted nor true.
     case f1 = "f1"
     /// The mean of accuracy and F1.
     case accuracyAndF1 = "acc_and_f1"
@@ -115,7 +115,7 @@ extension TaskDefinition {
             return Scores(
                 .pearson, pearson(logits.map(Double.init), labels.map(Double.init)),
                 .spearman, spearman(logits, labels), mean: .pearsonAndSpearman)
-        case .classification(_, let metrics):
+        case .classification(let names, let metrics):
             var confusion = ConfusionMatrix(numberOfClasses: width)
             for (sample, label) in labels.enumerated() {
                 guard let labelClass = Int(exactly: label), (0..<width).contains(labelClass) else {
@@ -128,7 +128,10 @@ extension TaskDefinition {
             return switch metrics {
             case .matthews: Scores(.matthews, confusion.matthews)
             case .accuracy: Scores(.accuracy, confusion.accuracy)
-            case .accuracyAndF1: Scores(.accuracy, confusion.accuracy, .f1, confusion.f1, mean: .accuracyAndF1)
+            case .accuracyAndF1:
+                Scores(
+                    .accuracy, confusion.accuracy, .f1, confusion.f1(of: names.firstIndex(of: "1") ?? 1),
+                    mean: .accuracyAndF1)
             }
         }
     }
@@ -170,11 +173,11 @@ private struct ConfusionMatrix {
 
     var accuracy: Double { correct / total }
 
-    /// 2 TP / (2 TP + FP + FN) of class 1; the denominator is the predictions plus the occurrences of class 1.
-    var f1: Double {
-        guard numberOfClasses > 1 else { return 0 }
-        let denominator = predictions(of: 1) + occurrences(of: 1)
-        return denominator == 0 ? 0 : 2 * self[1, 1] / denominator
+    /// 2 TP / (2 TP + FP + FN) of a class; the denominator is its predictions plus its occurrences.
+    func f1(of positive: Int) -> Double {
+        guard positive < numberOfClasses else { return 0 }
+        let denominator = predictions(of: positive) + occurrences(of: positive)
+        return denominator == 0 ? 0 : 2 * self[positive, positive] / denominator
     }
 
     /// Gorodkin's generalisation to any number of classes, with c right of s samples, p_k predictions and t_k

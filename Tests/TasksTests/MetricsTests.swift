@@ -81,6 +81,20 @@ final class MetricsTests: XCTestCase {
         XCTAssertEqual(try task.scores(logits: logits, labels: labels).taskScore, 0.7, accuracy: 1e-15)
     }
 
+    func testF1IsThatOfTheClassOneWhereverItStands() throws {
+        var task = try task("mrpc")
+        let predictions = [1, 1, 0, 1, 0], labels = [1, 0, 0, 1, 1]
+        func f1(_ names: [String]) throws -> Double? {
+            task.kind = .classification(labels: names, metrics: .accuracyAndF1)
+            func position(_ label: Int) -> Int { names.firstIndex(of: "\(label)") ?? -1 }
+            let logits = predictions.flatMap { k in (0..<2).map { Float($0 == position(k) ? 1 : 0) } }
+            return try task.scores(logits: logits, labels: labels.map { Float(position($0)) })[.f1]
+        }
+        // 2 right of 3 predicted and 3 true.
+        XCTAssertEqual(try XCTUnwrap(f1(["0", "1"])), 2.0 / 3, accuracy: 1e-15)
+        XCTAssertEqual(try f1(["1", "0"]), try f1(["0", "1"]))
+    }
+
     func testTheLargestLogitIsTheFirstOfEqualOnesOrTheFirstNaN() {
         XCTAssertEqual(indexOfMaximum([1, 3, 3]), 1)
         XCTAssertEqual(indexOfMaximum([0, .nan, 9, .nan]), 1)
