@@ -60,8 +60,10 @@ extension EvaluationReport {
 struct ResultsFiles {
     let folder: URL
 
-    /// Writes `train_results.json` and begins a new `all_results.json`.
+    /// Writes `train_results.json`, begins a new `all_results.json`, and takes away the `eval_results.json` of the
+    /// model that was there before.
     func write(_ summary: TrainingSummary) throws {
+        unlink(folder.appendingPathComponent("eval_results.json").path)
         try write(summary.figures, to: "train_results.json")
         try write(summary.figures, to: "all_results.json")
     }

@@ -1,18 +1,10 @@
 import CAMTL
 import Foundation
-import Tasks
 import Training
 
 /// What is known of a run so far, from its events.
 struct RunRecord {
-    struct DataSet: Equatable {
-        var name: String
-        var split: Split
-        var examples: Int
-    }
-
     private(set) var model: ModelConfiguration?
-    private(set) var dataSets: [DataSet] = []
     private(set) var summary: TrainingSummary?
     /// After which update the model is, if not after the last.
     private(set) var bestStep: Int?
@@ -24,8 +16,6 @@ struct RunRecord {
     mutating func add(_ event: RunEvent) {
         switch event {
         case .loaded(let configuration, _): model = configuration
-        case .encoded(let set, let split, let examples, _, _):
-            dataSets.append(DataSet(name: set, split: split, examples: examples))
         case .training(.loadedBest(let step, _)): bestStep = step
         case .trained(let summary): self.summary = summary
         case .evaluating: evaluationStart = .now

@@ -14,8 +14,7 @@ public final class RunReporter {
         let isLogged = configuration.trains && configuration.outputDirectory != nil
         curves = try configuration.loggingDirectory.flatMap { folder in
             guard isLogged else { return nil }
-            let picksCandidates = if case .uncertainty = configuration.training.sampling { true } else { false }
-            return try Curves(folder, picksCandidates: picksCandidates)
+            return try Curves(folder, picksCandidates: configuration.training.sampling.picksCandidates)
         }
     }
 

@@ -94,6 +94,11 @@ final class ModelCardTests: ReportingTestCase {
         XCTAssertFalse(text.contains(directory.path), "a card that is shared tells no one's folders")
     }
 
+    func testWarmUpIsInStepsWhereItWasAskedForSo() throws {
+        XCTAssert(try card([]) { $0.training.optimizer.warmupSteps = 7 }.text.contains("warm-up over 7 steps"))
+        XCTAssert(try card([]).text.contains("warm-up over 0.1 of the steps"))
+    }
+
     func testCardWithoutFiguresSaysHowToGetThem() throws {
         let card = try card([])
         XCTAssertEqual(card.results, [])

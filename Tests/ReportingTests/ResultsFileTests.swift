@@ -73,6 +73,14 @@ final class ResultsFileTests: ReportingTestCase {
         XCTAssertEqual(names(in: logs).count, 1, "an evaluation logs nothing")
     }
 
+    func testFiguresOfTheModelBeforeGoWithIt() throws {
+        try tell(beginning() + [.evaluating, .evaluated(evaluation())], configuration { $0.trains = false })
+        XCTAssert(names(in: output).contains("eval_results.json"))
+        try tell(beginning() + [.training(step(1)), .trained(summary(steps: 1))], configuration())
+        XCTAssertFalse(names(in: output).contains("eval_results.json"))
+        XCTAssertFalse(try figures("all_results.json").keys.contains("eval_rte_acc"))
+    }
+
     func testFolderThatCannotBeWrittenToEndsTheRun() throws {
         let missing = directory.appendingPathComponent("missing")
         XCTAssertThrowsError(

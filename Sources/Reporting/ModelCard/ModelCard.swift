@@ -99,12 +99,7 @@ struct ModelCard {
 
     private func exampleRow(_ task: String) -> String? {
         guard let definition = try? GLUE.task(named: task) else { return nil }
-        let isPair =
-            switch definition.train.columns {
-            case .named(_, let second, _): second != nil
-            case .numbered(_, let second, _): second != nil
-            }
-        return isPair
+        return definition.isPair
             ? #"{"task": "\#(task)", "sentence1": "It rained all night.", "sentence2": "The street is wet."}"#
             : #"{"task": "\#(task)", "sentence": "It rained all night."}"#
     }
@@ -161,6 +156,9 @@ extension TrainingSettings {
                 "uncertainty (\(score.rawValue)\(usesDropout ? "" : ", without dropout")"
                     + "\(precision == .exact ? "" : ", in \(precision.rawValue)")), \(share) of the largest task"
             }
+        let warmup =
+            optimizer.warmupSteps.map { "\($0) step\($0 == 1 ? "" : "s")" }
+            ?? "\(optimizer.warmupProportion) of the steps"
         return [
             ("sampling", sampling),
             ("batch size", "\(batchSize)\(groupsByLength ? ", of about one length" : "")"),
@@ -168,7 +166,7 @@ extension TrainingSettings {
             maxSteps.map { ("most steps", "\($0)") } ?? ("epochs", "\(epochs)"),
             ("optimizer", "AdamW, betas 0.9 and 0.999, epsilon \(optimizer.adamEpsilon)"),
             ("highest learning rate", "\(optimizer.learningRate)"),
-            ("schedule", "linear, warm-up over \(optimizer.warmupProportion) of the steps"),
+            ("schedule", "linear, warm-up over \(warmup)"),
             ("weight decay", "\(optimizer.weightDecay)"),
             ("gradients clipped at a norm of", "\(optimizer.maxGradientNorm)"),
             ("dropout", dropout.map { "\($0)" } ?? "as the encoder's configuration says, decoders 0.1"),
