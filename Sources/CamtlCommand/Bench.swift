@@ -1,4 +1,5 @@
 import ArgumentParser
+import Files
 import Foundation
 import Torch
 import Training
@@ -26,13 +27,19 @@ struct Bench: ParsableCommand {
         var problems = Problems()
         bench.check(&problems)
         for group in [model, data, training, sampling, devices] as [any SettingsGroup] { group.check(&problems) }
+        if bench.comparedSteps > 0, sampling.scoringPrecision == .exact {
+            problems.add(
+                "--bench_picks compares the picks of --uncertainty_scoring int8 under --sampling uncertainty with exact "
+                    + "ones; give these, too, or leave it out")
+        }
         let location = model.modelNameOrPath == nil ? nil : problems.catching(model.location)
         try problems.throwIfAny()
         guard let location else { preconditionFailure("what is missing is a problem that has been thrown") }
-        let precisions = [("uncertainty_scoring", sampling.precision), ("eval_precision", bench.evalPrecision)]
+        for file in bench.files { try checkWritable(file) }
+        let precisions = [("uncertainty_scoring", sampling.scoringPrecision), ("eval_precision", bench.evalPrecision)]
         let (device, warning) = try Device.choose(allowsCUDA: !devices.placement.noCUDA, launch: nil)
         warn(Precision.warnings(precisions) + (try devices.apply(on: device, precisions)))
-        warn(warning.map { [$0] } ?? [])
+        warn((warning.map { [$0] } ?? []) + sampling.warnings)
         if let threads = devices.threads { setThreadCount(threads) }
         var configuration = try RunConfiguration(location, model, data, training, sampling)
         configuration.model.device = device
@@ -44,8 +51,8 @@ struct Bench: ParsableCommand {
         let report = try Benchmark(configuration, settings: bench.settings) { event in
             if case .encoded = event { renderer.render(event) }
         }()
-        if let path = bench.json { try report.write(to: URL(fileURLWithPath: path)) }
         print(Tables.benchmark(report))
+        if let path = bench.json { try report.write(to: URL(fileURLWithPath: path)) }
     }
 }
 
@@ -103,6 +110,11 @@ struct BenchOptions: ParsableArguments {
     @Option(
         name: .customLong("write_texts"), help: "A file to write the tokenized texts to, as camtl predict takes them.")
     var textsFile: String?
+
+    /// All that are written.
+    var files: [URL] {
+        [json, batchesFile, evaluationFile, textsFile].compactMap { $0.map { URL(fileURLWithPath: $0) } }
+    }
 
     var settings: BenchmarkSettings {
         var settings = BenchmarkSettings()

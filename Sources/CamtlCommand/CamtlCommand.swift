@@ -46,7 +46,13 @@ struct CamtlCommand: ParsableCommand {
     }
 
     mutating func run() throws {
-        var warnings = deprecated.warnings + originalWarnings + Precision.warnings(precisions)
+        // The launcher starts anew what has died.
+        if training.doTrain, try Launch.restarts(ProcessInfo.processInfo.environment) > 0 {
+            checkpoints.resumeFromCheckpoint = checkpoints.resumeFromCheckpoint ?? .newest
+        }
+        var warnings =
+            deprecated.warnings + originalWarnings + sampling.warnings + evaluationWarnings
+            + Precision.warnings(precisions)
         var configuration = try resolvedConfiguration()
         let launching = try Launching(
             allowsCUDA: !devices.placement.noCUDA, localRank: devices.localRank, timeout: devices.ddpTimeout,
@@ -54,8 +60,6 @@ struct CamtlCommand: ParsableCommand {
         configuration.model.device = launching.device
         warnings += launching.warnings
         configuration.training.batchSize *= launching.team?.size ?? 1
-        // The launcher starts anew what has died.
-        if configuration.trains, launching.restarts > 0 { configuration.resumes = configuration.resumes ?? .newest }
         try launching.run { team in
             warnings += try devices.apply(on: launching.device, precisions)
             if team.writes { warn(warnings) }
@@ -76,7 +80,7 @@ struct CamtlCommand: ParsableCommand {
             }.execute()
         } catch let stop as TrainingError {
             guard case .stopped = stop else { throw stop }
-            if reports { FileHandle.standardError.write(Data("camtl: \(stop)\n".utf8)) }
+            if reports { writeToStandardError("camtl: \(stop)\n") }
             throw signals.exitCode
         }
     }
@@ -86,8 +90,17 @@ struct CamtlCommand: ParsableCommand {
         return ["--warmup_steps is ignored under --reproduce_original, as in the original"]
     }
 
+    private var evaluationWarnings: [String] {
+        withoutEffect(
+            [
+                ("evaluate_during_training", evaluation.evaluateDuringTraining),
+                ("load_best_model_at_end", evaluation.loadBestModelAtEnd),
+                ("early_stopping_patience", evaluation.earlyStoppingPatience != nil),
+            ], unless: training.doTrain, need: "--do_train")
+    }
+
     private var precisions: [(name: String, precision: Precision)] {
-        [("uncertainty_scoring", sampling.precision), ("eval_precision", evaluation.precision)]
+        [("uncertainty_scoring", sampling.scoringPrecision), ("eval_precision", evaluation.precision)]
     }
 
     /// The deprecated flags go before those that took their place.

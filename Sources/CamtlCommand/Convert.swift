@@ -60,10 +60,10 @@ struct Convert: ParsableCommand {
             let names = result.loading.unused.prefix(5).joined(separator: ", ")
             let more = result.loading.unused.count > 5 ? ", …" : ""
             let text = "\(result.loading.path): \(result.loading.unused.count) tensors are not used: \(names)\(more)\n"
-            FileHandle.standardError.write(Data(text.utf8))
+            writeToStandardError(text)
         }
         for task in result.untrained {
-            FileHandle.standardError.write(Data("\(task) is left out: its decoder is at its random start\n".utf8))
+            writeToStandardError("\(task) is left out: its decoder is at its random start\n")
         }
         for folder in result.folders { print(folder.path) }
     }

@@ -47,11 +47,11 @@ final class DownloadRenderer {
     private func line(_ text: String) {
         let clear = hasBar ? "\r\u{1B}[K" : ""
         hasBar = false
-        FileHandle.standardError.write(Data((clear + text + "\n").utf8))
+        writeToStandardError(clear + text + "\n")
     }
 
     private func bar(_ text: String) {
-        FileHandle.standardError.write(Data("\r\u{1B}[K\(text)".utf8))
+        writeToStandardError("\r\u{1B}[K\(text)")
         hasBar = true
     }
 }

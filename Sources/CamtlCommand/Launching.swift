@@ -8,8 +8,6 @@ struct Launching {
     /// Seconds that a process waits for the others, if nothing else is asked for.
     static let timeout = 1800.0
 
-    /// How often the launcher has started the processes anew.
-    let restarts: Int
     /// The processes; nil where there is one alone.
     let team: Team?
     /// What this one computes on.
@@ -27,7 +25,6 @@ struct Launching {
     ) throws {
         let environment = ProcessInfo.processInfo.environment
         let launch = try Launch.find(environment, localRank: localRank)
-        restarts = launch?.restarts ?? 0
         let (device, warning) = try Device.choose(allowsCUDA: allowsCUDA, launch: launch)
         (self.device, warnings) = (device, warning.map { [$0] } ?? [])
         // A connection that ends is told by an error, and not by the end of the process.
@@ -40,7 +37,9 @@ struct Launching {
         if let threads {
             setThreadCount(threads)
         } else if let team, environment["OMP_NUM_THREADS"] == nil {
-            setThreadCount(max(1, threadCount / team.processesHere))
+            // Slurm may have given each process cores of its own, or all of them the job's.
+            let cores = environment["SLURM_CPUS_ON_NODE"].flatMap(Int.init) ?? threadCount
+            setThreadCount(min(threadCount, max(1, cores / team.processesHere)))
         }
     }
 
@@ -51,7 +50,7 @@ struct Launching {
             team?.leave()
         } catch {
             guard let team else { throw error }
-            team.leave(because: error)
+            team.leave(because: error is ExitCode ? Stopped() : error)
             Launching.end(with: error)
         }
     }
@@ -59,8 +58,13 @@ struct Launching {
     /// Ends the process at once: threads that a failed exchange still occupies use what an orderly end would tear down.
     private static func end(with error: any Error) -> Never {
         let message = CamtlCommand.fullMessage(for: error)
-        if !message.isEmpty { FileHandle.standardError.write(Data((message + "\n").utf8)) }
+        if !message.isEmpty { writeToStandardError(message + "\n") }
         fflush(nil)
         _exit(CamtlCommand.exitCode(for: error).rawValue)
     }
+}
+
+/// What the other processes are told of one that a signal ended.
+private struct Stopped: Error, CustomStringConvertible {
+    let description = "it was stopped by a signal"
 }

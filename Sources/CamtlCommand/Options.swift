@@ -196,6 +196,23 @@ struct SamplingOptions: SettingsGroup {
         }
     }
 
+    /// What there is to warn of: flags that the sampling leaves nothing to say.
+    var warnings: [String] {
+        let isUncertainty = sampling == .uncertainty || uncertainty
+        let isUniform = sampling == .uniform || uniform
+        return withoutEffect(
+            [
+                ("uncertainty_score", score != .original), ("uncertainty_dropout", dropout != .on),
+                ("uncertainty_scoring", precision != .exact),
+            ], unless: isUncertainty, need: "--sampling uncertainty")
+            + withoutEffect(
+                [("percent_of_max_data_size", share != 1)], unless: isUncertainty || isUniform,
+                need: "--sampling uniform or uncertainty")
+    }
+
+    /// How exactly candidates are scored, if any are.
+    var scoringPrecision: Precision { sampling == .uncertainty || uncertainty ? precision : .exact }
+
     func resolved() throws -> Sampling {
         let given = [sampling, uniform ? .uniform : nil, uncertainty ? .uncertainty : nil].compactMap { $0 }
         if Set(given).count > 1 {

@@ -123,14 +123,14 @@ final class Renderer {
     private func line(_ text: String) {
         let clear = hasBar ? "\r\u{1B}[K" : ""
         hasBar = false
-        FileHandle.standardError.write(Data((clear + text + "\n").utf8))
+        writeToStandardError(clear + text + "\n")
     }
 
     private func bar(_ text: String, _ share: Double) {
         let width = 20
         let full = min(width, Int(share * Double(width)))
         let bar = String(repeating: "█", count: full) + String(repeating: "░", count: width - full)
-        FileHandle.standardError.write(Data("\r\u{1B}[K\(bar) \(text)".utf8))
+        writeToStandardError("\r\u{1B}[K\(bar) \(text)")
         hasBar = true
     }
 }

@@ -57,6 +57,6 @@ final class StopSignals: Sendable {
     }
 
     private static func say(_ text: String) {
-        FileHandle.standardError.write(Data("camtl: \(text)\n".utf8))
+        writeToStandardError("camtl: \(text)\n")
     }
 }

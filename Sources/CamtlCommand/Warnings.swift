@@ -2,9 +2,24 @@ import Foundation
 import Torch
 import Training
 
+/// Writes to standard error what can be written there: a log on a full disk, or a terminal that is gone, ends no run.
+func writeToStandardError(_ text: String) { try? FileHandle.standardError.write(contentsOf: Data(text.utf8)) }
+
 /// Says on standard error what goes on all the same, but may not be what the user is after.
 func warn(_ warnings: [String]) {
-    for warning in warnings { FileHandle.standardError.write(Data("Warning: \(warning)\n".utf8)) }
+    for warning in warnings { writeToStandardError("Warning: \(warning)\n") }
+}
+
+/// What there is to say of flags that others leave nothing to do.
+///
+/// - Parameters:
+///   - flags: their names, and whether they are given.
+///   - isNeeded: whether they have something to do.
+///   - other: what would give them something.
+func withoutEffect(
+    _ flags: [(name: String, isGiven: Bool)], unless isNeeded: Bool, need other: String
+) -> [String] {
+    isNeeded ? [] : flags.filter(\.isGiven).map { "--\($0.name) has no effect without \(other)" }
 }
 
 extension Precision {

@@ -118,6 +118,7 @@ public struct Run {
     let team: Team?
     private let shouldStop: () -> Bool
     let report: (RunEvent) throws -> Void
+    private let held = Held()
 
     /// - Parameters:
     ///   - configuration: what is to be done.
@@ -140,6 +141,10 @@ public struct Run {
         guard configuration.trains || configuration.evaluates || configuration.predicts else {
             throw RunError.nothingToDo
         }
+        try withExtendedLifetime(held) { try executeStages() }
+    }
+
+    private func executeStages() throws {
         if team.writes, let output = configuration.outputDirectory { try checkOutput(output) }
         let checkpoint = try checkpointToResume()
         let trained = try loadModel(from: checkpoint ?? configuration.modelFolder)
@@ -168,12 +173,23 @@ public struct Run {
                 identity["data of \(name) to evaluate and predict"] = String(features.identity.prefix(16))
             }
         }
-        let sums = try withoutGradients {
-            try trained.model.namedParameters().map { "\(try $0.parameter.wrappedValue.sum().item())" }
-        }
-        identity["the model's weights"] = String(SHA256(sums.joined(separator: " ").utf8).hexadecimal.prefix(16))
-        identity["per_device_eval_batch_size"] = "\(configuration.training.evaluationBatchSize)"
-        identity["eval_precision"] = configuration.training.evaluationPrecision.rawValue
+        let training = configuration.training
+        identity["the model's weights"] = try trained.model.checksum()
+        identity["per_device_eval_batch_size"] = "\(training.evaluationBatchSize)"
+        identity["eval_precision"] = training.evaluationPrecision.rawValue
+        // What is frozen, and when all of them evaluate or save, decide what they exchange next.
+        identity["freeze_encoder_layers"] = configuration.freezing.map { "\($0.layers)" } ?? "-"
+        identity["gradient_checkpointing"] = "\(training.checkpointsGradients)"
+        identity["do_train, do_eval, do_predict"] =
+            [configuration.trains, configuration.evaluates, configuration.predicts].map { "\($0)" }
+            .joined(separator: ", ")
+        identity["save_steps"] = "\(training.saveSteps)"
+        identity["logging_steps"] = "\(training.loggingSteps)"
+        identity["logging_first_step"] = "\(training.logsFirstStep)"
+        identity["evaluate_during_training"] = "\(training.evaluationSteps != nil)"
+        identity["metric_for_best_model"] = training.metricForBestModel
+        identity["load_best_model_at_end"] = "\(training.loadsBestModelAtEnd)"
+        identity["early_stopping_patience"] = training.earlyStoppingPatience.map { "\($0)" } ?? "-"
         return identity
     }
 
@@ -225,13 +241,15 @@ public struct Run {
         }
     }
 
-    private func makeOutput(_ folder: URL) throws {
-        do {
-            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        } catch {
-            throw RunError.outputUnusable(path: folder.path, reason: error.localizedDescription)
-        }
+    /// Makes the output folder if need be, and keeps other runs out of it as long as this one lives.
+    func openOutput(_ folder: URL) throws {
+        guard held.lock == nil else { return }
+        try makeFolder(folder)
+        guard let lock = try FolderLock(folder) else { throw RunError.outputInUse(path: folder.path) }
+        held.lock = lock
     }
+
+    private final class Held { var lock: FolderLock? }
 
     /// - Parameter extraTasks: a new model's tasks besides those of the configuration.
     func loadModel(from folder: URL, extraTasks: [TaskHead] = []) throws -> TrainedModel {
@@ -269,7 +287,8 @@ public struct Run {
                     features.origin))
             return features
         }
-        let needsDev = configuration.evaluates || configuration.training.evaluationSteps != nil
+        let needsDev =
+            configuration.evaluates || (configuration.trains && configuration.training.evaluationSteps != nil)
         let wanted = configuration.taskNames ?? model.tasks.map(\.name)
         return try wanted.map { name in
             guard let id = model.tasks.firstIndex(where: { $0.name == name }) else {
@@ -291,25 +310,26 @@ public struct Run {
             trained, tasks: tasks, settings: configuration.training, team: team, shouldStop: shouldStop
         ) { try report(.training($0)) }
         if let checkpoint { try trainer.resume(from: checkpoint) }
-        guard team.writes else { return try trainer.run(outputDirectory: output) }
-        let isNew = !FileManager.default.fileExists(atPath: output.path)
-        try makeOutput(output)
-        guard let lock = try FolderLock(output) else { throw RunError.outputInUse(path: output.path) }
-        return try withExtendedLifetime(lock) {
-            removeUnfinished(in: output)
-            let summary: TrainingSummary
-            do {
-                try configuration.record(of: trained.model.configuration).write(to: output)
-                summary = try trainer.run(outputDirectory: output)
-            } catch {
-                if isNew { removeUnlessUsed(output) }
-                throw error
-            }
-            try trained.save(to: output)
-            try report(.saved(output))
+        guard team.writes else {
+            let summary = try trainer.run(outputDirectory: output)
             try report(.trained(summary))
             return summary
         }
+        let isNew = !FileManager.default.fileExists(atPath: output.path)
+        try openOutput(output)
+        removeUnfinished(in: output)
+        let summary: TrainingSummary
+        do {
+            try configuration.record(of: trained.model.configuration).write(to: output)
+            summary = try trainer.run(outputDirectory: output)
+        } catch {
+            if isNew { removeUnlessUsed(output) }
+            throw error
+        }
+        try trained.save(to: output)
+        try report(.saved(output))
+        try report(.trained(summary))
+        return summary
     }
 
     /// Takes away a folder that holds nothing but the records of the run that failed.
@@ -327,7 +347,7 @@ public struct Run {
             model: trained.model, batchSize: configuration.training.evaluationBatchSize,
             precision: configuration.training.evaluationPrecision, team: team
         ).evaluate(tasks).highest(over: earlier)
-        if team.writes, let output = configuration.outputDirectory { try makeOutput(output) }
+        if team.writes, let output = configuration.outputDirectory { try openOutput(output) }
         try report(.evaluated(evaluation))
     }
 }

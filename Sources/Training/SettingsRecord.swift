@@ -30,9 +30,6 @@ public struct SettingsRecord: Sendable, Equatable {
         a.entries.elementsEqual(b.entries) { $0 == $1 }
     }
 
-    /// The setting's value, or nil if the record has none of that name.
-    public subscript(name: String) -> Value? { entries.first { $0.name == name }?.value }
-
     /// Gives a value to a setting of the record that has none.
     public mutating func fill(_ name: String, with value: Value) {
         guard let place = entries.firstIndex(where: { $0.name == name }), entries[place].value == .absent else {

@@ -104,6 +104,7 @@ public final class Trainer {
         scorer.state = state.scorer
         usage.records = state.usage
         (run, progress, log, highest) = (state.run, state.progress, state.log, state.highest)
+        evaluatedStep = state.evaluatedStep
         // Another metric starts to look for the best anew.
         if state.best.metric == best.metric { best = state.best }
         try report(.resumed(step: progress.step, from: folder))
@@ -138,6 +139,8 @@ public final class Trainer {
                 if isFinished { break }
             }
             if isFinished { break }
+            // Where it is epochs that are counted, this may be the end.
+            try readUpdates()
             progress.epoch += 1
             progress.batch = 0
         }
@@ -299,7 +302,8 @@ public final class Trainer {
             try ResumeState(
                 run: run, settings: identity, progress: progress, dropout: .current(on: model.device),
                 lossScaler: updater.lossScaler, sampler: batches.place, scorer: scorer.state, usage: usage.records,
-                log: log, best: best, highest: settings.reproducesOriginal ? highest : nil
+                log: log, best: best, evaluatedStep: evaluatedStep,
+                highest: settings.reproducesOriginal ? highest : nil
             ).write(to: draft)
         }
         try report(.saved(folder))
@@ -323,11 +327,16 @@ public final class Trainer {
         try report(.loadedBest(step: step, from: folder))
     }
 
+    /// The best evaluation's update, if the settings make a checkpoint of it.
+    private var savedBestStep: Int? {
+        best.step.flatMap { settings.loadsBestModelAtEnd || $0 % settings.saveSteps == 0 ? $0 : nil }
+    }
+
     private func summary(_ checkpoints: Checkpoints) -> TrainerState.Summary {
         let weights = model.namedParameters().filter { !$0.name.contains("embeddings") }
         return TrainerState.Summary(
             progress: progress, epoch: epoch, best: best,
-            bestFolder: best.step.map(checkpoints.folder), plan: plan, settings: settings,
+            bestFolder: savedBestStep.map(checkpoints.folder), plan: plan, settings: settings,
             floatingPointOperations: 6 * Double(progress.tokens)
                 * Double(weights.map(\.parameter.elementCount).reduce(0, +)))
     }

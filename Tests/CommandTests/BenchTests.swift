@@ -113,6 +113,13 @@ final class BenchTests: CommandTestCase {
         XCTAssert(outcome.text.contains("equal picks, 3 steps"), outcome.text)
     }
 
+    func testComparingExactPicksWithThemselvesAndAnUnwritableFileAreRefused() throws {
+        try assertRefuses(bench("--measure", "training", "--bench_picks", "3"), "--bench_picks compares")
+        try assertRefuses(
+            bench("--measure", "training", "--write_batches", folder.appendingPathComponent("no/batches").path),
+            "no/batches: not written")
+    }
+
     func testEveryPositionTakesTheSameSteps() throws {
         try camtl(bench("--measure", "training", "--every_position"))
         XCTAssertEqual(try XCTUnwrap(report().training.first).examples, [5, 5, 5, 5])

@@ -87,6 +87,19 @@ final class StoppedRunTests: CommandTestCase {
         XCTAssertEqual(try run.finish().status, 130)
     }
 
+    func testMessagesThatCannotBeWrittenEndNoRun() throws {
+        let shell = Process()
+        shell.executableURL = URL(fileURLWithPath: "/bin/sh")
+        shell.arguments =
+            ["-c", "exec \"$@\" > /dev/null 2> /dev/full", "sh", try Program.url().path]
+            + training(output, steps: 2, "--do_eval")
+        try shell.run()
+        shell.waitUntilExit()
+        XCTAssertEqual(shell.terminationReason, .exit)
+        XCTAssertEqual(shell.terminationStatus, 0)
+        XCTAssert(try names(in: output).contains("eval_results.json"))
+    }
+
     // MARK: - Checkpoints that are damaged or others'
 
     private func checkpoint(_ step: Int) -> URL { output.appendingPathComponent("checkpoint-\(step)") }
@@ -182,6 +195,13 @@ final class StoppedRunTests: CommandTestCase {
         let second = try outcome(of: training(output, steps: 3, "--overwrite_output_dir"))
         XCTAssertEqual(second.status, 1)
         XCTAssertTrue(second.messages.contains("is in use by another run"), second.messages)
+        let model = folder.appendingPathComponent("model")
+        try camtl(training(model, steps: 1))
+        let evaluation = try outcome(
+            of: ["--model_name_or_path", model.path, "--data_dir", data.path, "--cache_dir", cache.path]
+                + ["--output_dir", output.path, "--do_eval"])
+        XCTAssertEqual(evaluation.status, 1)
+        XCTAssertTrue(evaluation.messages.contains("is in use by another run"), evaluation.messages)
         run.send(SIGKILL)
         _ = try run.finish()
     }

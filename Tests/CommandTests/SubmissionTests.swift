@@ -152,6 +152,12 @@ final class SubmissionTests: CommandTestCase {
         }
         XCTAssertEqual(try check("--partial").status, 0)
         XCTAssertEqual(try check().status, 1)
+        // What an earlier run predicted of other sets doesn't stay beside it.
+        try TinyGLUE.write("index\tprediction\n", to: predictions.appendingPathComponent("QQP.tsv"))
+        try camtl(
+            ["--model_name_or_path", output.path, "--data_dir", data.path, "--cache_dir", cache.path, "--output_dir"]
+                + [output.path, "--do_predict"])
+        XCTAssertEqual(try names(in: predictions), ["RTE.tsv"])
     }
 
     func testADecoderThatNoUpdateCameToIsNotPredictedWith() throws {

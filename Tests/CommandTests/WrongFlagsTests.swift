@@ -67,6 +67,24 @@ final class WrongFlagsTests: CommandTestCase {
         XCTAssert(left.dropFirst().allSatisfy { $0.hasPrefix("checkpoint-") || $0 == "run_config.json" }, "\(left)")
     }
 
+    func testFlagsWithoutEffectAreWarnedOf() throws {
+        let messages = try camtl(
+            arguments(
+                "--do_train", "--max_steps", "1", "--uncertainty_scoring", "int8", "--percent_of_max_data_size", "0.5")
+        ).messages
+        let expected = [
+            "Warning: --uncertainty_scoring has no effect without --sampling uncertainty\n",
+            "Warning: --percent_of_max_data_size has no effect without --sampling uniform or uncertainty\n",
+        ]
+        for line in expected { XCTAssert(messages.contains(line), messages) }
+        XCTAssertEqual(messages.components(separatedBy: "Warning: ").count, 3, messages)
+        let evaluation = try camtl(
+            ["--model_name_or_path", output.path, "--data_dir", data.path, "--cache_dir", cache.path, "--do_eval"]
+                + ["--evaluate_during_training"]
+        ).messages
+        XCTAssert(evaluation.contains("--evaluate_during_training has no effect without --do_train"), evaluation)
+    }
+
     func testSamplingsThatExcludeEachOtherAreRefused() throws {
         try assertRefuses(
             arguments("--do_train", "--uniform_mt_sampling", "--use_mt_uncertainty"),

@@ -140,9 +140,20 @@ final class MixedPrecisionTests: ToyTestCase {
     /// Reading an update's numbers while the next one is computed changes no number, nor their order.
     func testReadingNumbersLateChangesNone() throws {
         try prepare()
-        var settings = TrainingSettings.toy(.uncertainty(share: 1, score: .original), steps: 7)
-        (settings.accumulationSteps, settings.loggingSteps, settings.saveSteps) = (2, 3, 4)
-        settings.evaluationSteps = 2
+        func counted(_ sampling: Sampling) -> TrainingSettings {
+            var settings = TrainingSettings.toy(sampling, steps: 7)
+            (settings.accumulationSteps, settings.loggingSteps, settings.saveSteps) = (2, 3, 4)
+            settings.evaluationSteps = 2
+            return settings
+        }
+        try assertReadingLateChangesNone(counted(.uncertainty(share: 1, score: .original)), events: 7 + 3 + 3 + 1)
+        // Ends with an epoch, and with nothing to log, evaluate or save.
+        var epoch = TrainingSettings.toy(steps: 1)
+        (epoch.maxSteps, epoch.epochs, epoch.loggingSteps, epoch.reproducesOriginal) = (nil, 1, 1000, true)
+        try assertReadingLateChangesNone(epoch, events: nil)
+    }
+
+    private func assertReadingLateChangesNone(_ settings: TrainingSettings, events: Int?) throws {
         func run(late: Bool) throws -> (events: [String], weights: [String: [UInt8]], summary: TrainingSummary) {
             try? FileManager.default.removeItem(at: outputDirectory)
             try FileManager.default.createDirectory(at: outputDirectory, withIntermediateDirectories: true)
@@ -164,7 +175,7 @@ final class MixedPrecisionTests: ToyTestCase {
         }
         let (now, late) = (try run(late: false), try run(late: true))
         XCTAssertEqual(now.events, late.events)
-        XCTAssertEqual(now.events.count, 7 + 3 + 3 + 1)
+        if let events { XCTAssertEqual(now.events.count, events) }
         XCTAssertEqual(differences(now.weights, late.weights), [])
         XCTAssertEqual(now.summary.examples, late.summary.examples)
         XCTAssertEqual(now.summary.meanLoss, late.summary.meanLoss)

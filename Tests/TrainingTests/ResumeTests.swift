@@ -185,6 +185,37 @@ final class ResumeTests: ToyTestCase {
         XCTAssertLessThanOrEqual(checkpoints.count, 2)
     }
 
+    private func bestCheckpoint() throws -> String? {
+        struct State: Decodable { let best_model_checkpoint: String? }
+        let url = outputDirectory.appendingPathComponent(TrainerState.fileName)
+        return try JSONDecoder().decode(State.self, from: Data(contentsOf: url)).best_model_checkpoint
+    }
+
+    func testOnlyACheckpointThatIsMadeIsNamedAsTheBest() throws {
+        try writeModel(tasks: ["cola"])
+        try writeData("cola", train: 40)
+        var settings = TrainingSettings.toy(steps: 6)
+        // The first evaluation stays the best.
+        settings.optimizer.learningRate = 1e-30
+        settings.evaluationSteps = 2
+        for (interval, expected) in [(4, nil), (2, "checkpoint-2")] as [(Int, String?)] {
+            settings.saveSteps = interval
+            try train(settings)
+            XCTAssertEqual(try bestCheckpoint().map { URL(fileURLWithPath: $0).lastPathComponent }, expected)
+        }
+    }
+
+    func testTheLastUpdatesEvaluationIsNotMadeTwice() throws {
+        try writeModel(tasks: ["cola"])
+        try writeData("cola", train: 40)
+        var settings = TrainingSettings.toy(steps: 6)
+        (settings.evaluationSteps, settings.saveSteps, settings.loadsBestModelAtEnd) = (2, 2, true)
+        _ = try run(settings, in: outputDirectory)
+        let whole = try TrainerState.read(from: outputDirectory)
+        _ = try run(settings, in: outputDirectory, from: outputDirectory.appendingPathComponent("checkpoint-6"))
+        XCTAssertEqual(try TrainerState.read(from: outputDirectory).history.dropLast(), whole.history.dropLast())
+    }
+
     func testTrainingStopsWhenItGetsNoBetter() throws {
         try writeModel(tasks: ["cola"])
         try writeData("cola", train: 40)

@@ -20,6 +20,8 @@ struct ResumeState: Sendable, Codable {
     var usage: [Int: ExampleUsage.Record]
     var log: LogAccumulator
     var best: BestModel
+    /// The last update with an evaluation; nil before the first.
+    var evaluatedStep: Int?
     /// Each metric's maximum over the evaluations so far, where that is reported.
     var highest: EvaluationReport?
     /// The checkpoint's other files with their sizes in bytes: what a copy that was cut short lacks.

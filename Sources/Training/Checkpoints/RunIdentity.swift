@@ -1,4 +1,5 @@
 import CAMTL
+import Torch
 
 extension TrainingSettings {
     /// All that decides a run's numbers, by flags and data: two runs that share it end with the same model.
@@ -36,6 +37,20 @@ extension TrainingSettings {
             identity["data of \(task.definition.name)"] = task.train.map { String($0.identity.prefix(16)) } ?? "-"
         }
         return identity
+    }
+}
+
+extension CAMTLModel {
+    /// What two models have in common only if all their parameters have the same bits, wherever they are and however
+    /// many threads there are: a polynomial in the words of each, and of these.
+    func checksum() throws -> String {
+        var sum: UInt64 = 0
+        for (_, parameter) in namedParameters() {
+            let elements = try withoutGradients { try parameter.wrappedValue.elements(Float.self) }
+            let own = elements.reduce(into: UInt64(1)) { $0 = $0 &* 0x0000_0100_0000_01b3 &+ UInt64($1.bitPattern) }
+            sum = (sum ^ own) &* 0x9e37_79b9_7f4a_7c15
+        }
+        return String(sum, radix: 16)
     }
 }
 

@@ -34,6 +34,15 @@ public struct Launch: Sendable, Equatable {
         if localRank >= 0 { throw LaunchError.onlyLocalRank(localRank) }
         return nil
     }
+
+    /// How often a launcher has started this process anew: torchrun within a job, or Slurm the whole job, whether it
+    /// has several processes or one.
+    ///
+    /// - Parameter environment: the process's.
+    /// - Throws: `LaunchError` where a launcher's variable is no number.
+    public static func restarts(_ environment: [String: String]) throws -> Int {
+        try LaunchVariables(environment).restarts()
+    }
 }
 
 /// What is wrong with how processes were launched.
@@ -76,8 +85,8 @@ private struct LaunchVariables {
         return Launch(
             rank: rank, size: size, host: host, port: port,
             launcherServesStore: environment["TORCHELASTIC_USE_AGENT_STORE"] == "True",
-            restarts: try number("TORCHELASTIC_RESTART_COUNT", from: 0) ?? 0,
-            localRank: try number("LOCAL_RANK", from: 0), localSize: try number("LOCAL_WORLD_SIZE", from: 1))
+            restarts: try restarts(), localRank: try number("LOCAL_RANK", from: 0),
+            localSize: try number("LOCAL_WORLD_SIZE", from: 1))
     }
 
     /// A step of Slurm's with several tasks. A batch script itself has a task's number, too, but is no task of a step.
@@ -96,8 +105,11 @@ private struct LaunchVariables {
         let job = try number("SLURM_JOB_ID", from: 0) ?? 0
         return Launch(
             rank: rank, size: size, host: host, port: try port() ?? UInt16(20_000 + job % 20_000),
-            restarts: try number("SLURM_RESTART_COUNT", from: 0) ?? 0,
-            localRank: try number("SLURM_LOCALID", from: 0))
+            restarts: try restarts(), localRank: try number("SLURM_LOCALID", from: 0))
+    }
+
+    func restarts() throws -> Int {
+        try ["TORCHELASTIC_RESTART_COUNT", "SLURM_RESTART_COUNT"].map { try number($0, from: 0) ?? 0 }.reduce(0, +)
     }
 
     private func port() throws -> UInt16? {

@@ -123,12 +123,21 @@ public final class Team {
     /// - Throws: `TeamError` where it fails because of another process, which the error names.
     func exchange<Value>(_ body: () throws -> Value) throws -> Value {
         heartbeat.beginExchange()
+        return try blaming(body)
+    }
+
+    private func blaming<Value>(_ body: () throws -> Value) throws -> Value {
         do {
             return try body()
         } catch let error as TorchError {
             throw reason(of: error)
         }
     }
+
+    /// Waits for numbers of a device that may have an exchange to finish before.
+    ///
+    /// - Throws: `TeamError` where that fails because of another process, which the error names.
+    func read(_ readback: Readback) throws -> Tensor { try blaming { try readback.tensor(timeout: timeout) } }
 
     /// Checks that all processes are about to compute the same.
     ///
@@ -221,8 +230,8 @@ extension Team {
     /// Where this process's dropout begins in a batch, counted from 0 over the whole run. It depends on nothing that
     /// came before, so that a run goes on alike from a checkpoint, which keeps the place of one process alone.
     func dropoutPlace(batch: Int, seed: UInt64) -> RandomStreamPlace {
-        // Far more counter values than a batch takes.
+        // The CPU's stream needs an odd key. A batch takes far fewer counter values than these.
         RandomStreamPlace(
-            key: RandomStream(seed: seed, purpose: "dropout of rank \(rank)").state, counter: UInt64(batch) << 36)
+            key: RandomStream(seed: seed, purpose: "dropout of rank \(rank)").state | 1, counter: UInt64(batch) << 36)
     }
 }

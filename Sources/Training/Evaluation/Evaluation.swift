@@ -115,7 +115,7 @@ public struct Evaluator {
         var unread: [(positions: [Int], logits: Readback)] = []
         func readOldest() throws {
             let (positions, readback) = unread.removeFirst()
-            let logits = try readback.tensor(timeout: team?.timeout).elements(Float.self)
+            let logits = try (team?.read(readback) ?? readback.tensor()).elements(Float.self)
             for (row, position) in positions.enumerated() {
                 for column in 0..<width { result[position * width + column] = logits[row * width + column] }
             }

@@ -108,6 +108,10 @@ public struct Predictor {
             rows.append(try encode(row, fail))
         }
         guard !rows.isEmpty else { throw PredictionError.empty(path: input.path) }
+        try team?.checkAgreement([
+            "the input": String(SHA256(data).hexadecimal.prefix(16)), "the model's weights": trained.model.checksum(),
+            "per_device_eval_batch_size": "\(batchSize)", "eval_precision": precision.rawValue,
+        ])
         let predictions = try predict(rows)
         guard team.writes else { return rows.count }
         let encoder = JSONEncoder()

@@ -43,7 +43,7 @@ extension Run {
         ).predict(predicted)
         guard team.writes else { return }
         let submission = Submission(predictions, absences: absences)
-        try makeFolder(output)
+        try openOutput(output)
         try submission.write(to: output, withProbabilities: configuration.predictsProbabilities)
         try report(.predicted(submission, output: output))
     }

@@ -74,7 +74,7 @@ public struct Submission: Sendable {
     public static func archive(in output: URL) -> URL { output.appendingPathComponent("submission.zip") }
 
     /// Writes `predictions/NAME.tsv` for each set and `submission.zip` with all of these files, each whole or not at
-    /// all.
+    /// all. Earlier predictions of other sets, which may be another model's, are removed.
     ///
     /// - Parameters:
     ///   - output: a folder that exists.
@@ -85,6 +85,10 @@ public struct Submission: Sendable {
         let folder = Submission.folder(in: output)
         try makeFolder(folder)
         var archive = ZipWriter()
+        for file in GLUE.submissionFiles where !members.contains(where: { $0.file.name == file.name }) {
+            unlink(folder.appendingPathComponent(file.name).path)
+            unlink(folder.appendingPathComponent(file.stem + ".probabilities.tsv").path)
+        }
         for member in members {
             let text = member.table
             try archive.add(member.file.name, Array(text.utf8))

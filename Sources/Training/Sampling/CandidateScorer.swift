@@ -84,7 +84,7 @@ final class CandidateScorer {
                 .map { (positions: $0.samples.map { piece.positions[$0] }, logits: try Readback($0.logits)) }
         }
         for output in outputs {
-            let logits = try output.logits.tensor(timeout: team?.timeout).elements(Float.self)
+            let logits = try (team?.read(output.logits) ?? output.logits.tensor()).elements(Float.self)
             let width = logits.count / output.positions.count
             for (row, position) in output.positions.enumerated() {
                 entropies[position] = entropy(logits[row * width..<(row + 1) * width])

@@ -146,6 +146,23 @@ final class DistributedFaultTests: DistributedTestCase {
         XCTAssertFalse(FileManager.default.fileExists(atPath: output.path))
     }
 
+    func testOtherStepsToEvaluateAfterAreRefusedByAll() throws {
+        let runs = try startAll(
+            {
+                training(
+                    output, size: 2,
+                    flags() + ["--do_eval", "--evaluate_during_training", "--logging_steps", "\($0 + 1)"])
+            }, size: 2)
+        for run in runs { try assertEnds(run, "logging_steps is 2, and 1 for rank 0") }
+    }
+
+    /// With other numbers of threads sums are other ones.
+    func testProcessesMayHaveOtherNumbersOfThreads() throws {
+        let runs = try startAll(
+            { training(output, size: 2, ["--max_steps", "1", "--threads", "\($0 + 1)"]) }, size: 2)
+        for outcome in try runs.map({ try $0.finish() }) { XCTAssertEqual(outcome.status, 0, outcome.messages) }
+    }
+
     func testOtherDataIsRefusedByAll() throws {
         let other = folder.appendingPathComponent("other")
         try FileManager.default.copyItem(at: data, to: other)

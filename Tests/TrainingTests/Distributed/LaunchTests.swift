@@ -44,6 +44,14 @@ final class LaunchTests: XCTestCase {
         XCTAssertEqual(try Launch.find(step.merging(byRank) { $1 })?.size, 8)
     }
 
+    func testRestartsOfTorchrunAndOfSlurmCountForOneProcessToo() throws {
+        XCTAssertEqual(try Launch.restarts([:]), 0)
+        XCTAssertEqual(try Launch.restarts(["SLURM_RESTART_COUNT": "2"]), 2)
+        let both = ["TORCHELASTIC_RESTART_COUNT": "0", "SLURM_RESTART_COUNT": "1"]
+        XCTAssertEqual(try Launch.find(byRank.merging(both) { $1 })?.restarts, 1)
+        XCTAssertThrowsError(try Launch.restarts(["SLURM_RESTART_COUNT": "often"]))
+    }
+
     func testTheFirstNodeOfAList() {
         for (list, first) in [
             ("node1", "node1"), ("a,b", "a"), ("gpu[007-010,12],login", "gpu007"), ("gpu[12,14-15]", "gpu12"),
