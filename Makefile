@@ -34,12 +34,15 @@ $(error camtl: DEVICE is cpu or cuda, not '$(DEVICE)')
 endif
 endif
 
-# A libtorch of the user's own, and where libctorch.so is built; the linker needs their absolute paths.
+# A libtorch of the user's own, whose path may have spaces, and where libctorch.so is built, whose path may not. The
+# linker needs them absolute, behind the command, too.
 ifneq ($(LIBTORCH_DIR),)
-export LIBTORCH_DIR := $(abspath $(LIBTORCH_DIR))
+override LIBTORCH_DIR := $(shell realpath -ms -- '$(LIBTORCH_DIR)')
+export LIBTORCH_DIR
 endif
 ctorch_out := $(if $(CTORCH_DIR),$(abspath $(CTORCH_DIR)),../../.build/ctorch)
-export CTORCH_DIR := $(abspath $(or $(CTORCH_DIR),.build/ctorch))
+override CTORCH_DIR := $(abspath $(or $(CTORCH_DIR),.build/ctorch))
+export CTORCH_DIR
 
 # libctorch.so is compiled with Swift's own clang++, which set-up has checked, unless CXX is set.
 ifeq ($(origin CXX),default)
@@ -55,7 +58,8 @@ JOBS = $(shell awk -v cores="$$(nproc)" '/^MemAvailable/ { gigabytes = int($$2 /
 help:
 	@echo 'make demo   set up, build, then train and evaluate on the sample data'
 	@echo 'make test   set up, build and run all tests'
-	@echo 'make bench  set up and build, then measure against Python and write Benchmarks/RESULTS.md; an hour on two cores'
+	@echo 'make bench  set up and build, then measure against Python and write Benchmarks/RESULTS.md:'
+	@echo '            an hour on two cores, with 16 GB of memory'
 	@echo 'make build  set up and build the program, .build/release/camtl'
 	@echo 'make docs   build, then make the documentation of the library modules, .build/docs/camtl.doccarchive'
 	@echo 'make ctorch set up and build the C++ library around libtorch alone, .build/ctorch/libctorch.so'
@@ -77,7 +81,7 @@ build: ctorch
 	swift build $(SWIFT_FLAGS)
 
 demo: build
-	$(PROGRAM) $(DEMO_FLAGS)
+	'$(PROGRAM)' $(DEMO_FLAGS)
 
 # A package of its own that depends on this one.
 example: ctorch
