@@ -5,13 +5,15 @@
     python3 Benchmarks/gpu.py
     python3 Benchmarks/gpu.py --only agreement
 
-Needs a Python with torch for CUDA, transformers and accelerate. Ends with status 1 if a bar isn't met.
+Needs a Python with torch for CUDA, transformers and accelerate. All runs on one device, the first of
+CUDA_VISIBLE_DEVICES. Sections that aren't measured stay in the file as they are. Ends with status 1 if a bar isn't met.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -23,7 +25,7 @@ HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parent
 sys.path.insert(0, str(HERE))
 import made_data  # noqa: E402  (these lie beside this file)
-from workbench import BenchmarkError, Spread, Workbench, table  # noqa: E402
+from workbench import BenchmarkError, Spread, Workbench, revision, table, write  # noqa: E402
 
 # Greatest difference of a loss on the device from that on the CPU, both in float32.
 AGREEMENT = 1e-4
@@ -73,9 +75,13 @@ def curves(bench: Workbench, options: argparse.Namespace) -> tuple[str, bool]:
 
 def speed(bench: Workbench, options: argparse.Namespace) -> tuple[str, bool]:
     bench.model = made_data.resize(bench.model, bench.folder / "base", options.hidden, options.layers)
-    full = made_data.lengthen(bench.data, bench.folder / "full", words=bench.max_length, rows=2000)
+    # Within one epoch, whose last batch alone may be smaller: the Trainer's are all of one size.
+    needed = (options.warmup + options.steps) * max(options.batch_sizes)
+    real = made_data.with_rows(bench.data, bench.folder / "real", needed)
+    full = made_data.lengthen(bench.data, bench.folder / "lengthened", words=bench.max_length, rows=2000)
+    full = made_data.with_rows(full, bench.folder / "full", needed)
     rows = [["rows", "batch", "", "examples/s", "% of bf16 peak", "peak device memory, GB", "times Trainer"]]
-    for name, data in (("real lengths", bench.data), (f"all {bench.max_length}", full)):
+    for name, data in (("real lengths", real), (f"all {bench.max_length}", full)):
         for size in options.batch_sizes:
             rows += compare(bench, data, name, size)
     return "BERT-base's shape with random weights, bf16; the Trainer with SDPA and fused AdamW.\n\n" + table(rows), True
@@ -116,6 +122,11 @@ def compare(bench: Workbench, data: Path, name: str, size: int) -> list[list[str
 
 SECTIONS = {"agreement": agreement, "curves": curves, "speed": speed}
 TITLES = {"agreement": "Float32", "curves": "Half precision", "speed": "Speed"}
+INTRODUCTION = """# On a GPU
+
+Measured by `python3 Benchmarks/gpu.py` ([how](../Documentation/Benchmarks.md)), section by section; below each stands
+on what.
+"""
 
 
 def arguments() -> argparse.Namespace:
@@ -137,31 +148,76 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--model", type=Path, default=PROJECT / ".pretrained/minilm", help="a BERT folder")
     parser.add_argument("--camtl", type=Path, default=PROJECT / ".build/release/camtl", help="the program")
     parser.add_argument("--output", type=Path, default=HERE / "RESULTS-GPU.md")
-    return parser.parse_args()
+    options = parser.parse_args()
+    for name in ("rounds", "steps", "warmup", "agreement_steps", "threads"):
+        if getattr(options, name) < 1:
+            parser.error(f"--{name} has to be at least 1")
+    if min(options.batch_sizes) < 1:
+        parser.error("--batch_sizes have to be at least 1")
+    if options.curve_steps < WINDOW:
+        parser.error(f"--curve_steps has to be at least {WINDOW}: the curves are means of so many steps")
+    return options
+
+
+def driver() -> str:
+    """The version of NVIDIA's driver."""
+    found = subprocess.run(
+        ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"], stdout=subprocess.PIPE,
+        universal_newlines=True)
+    if found.returncode != 0:
+        raise BenchmarkError("nvidia-smi finds no GPU: run this on a machine with one.")
+    return found.stdout.split()[0]
+
+
+def workbench(options: argparse.Namespace, folder: str) -> Workbench:
+    """One whose programs see one device: the Trainer would spread its batches over all that it sees."""
+    device = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
+    return Workbench(
+        program=options.camtl.resolve(), model=options.model.absolute(), data=options.data_dir.resolve(),
+        folder=Path(folder), threads=options.threads, rounds=options.rounds, steps=options.steps,
+        warmup=options.warmup, environment={"CUDA_VISIBLE_DEVICES": device})
+
+
+def try_device(options: argparse.Namespace) -> dict:
+    """The report of a short benchmark, which says what camtl computes on.
+
+    A program that is built for the CPU would pass: it agrees with itself.
+    """
+    with tempfile.TemporaryDirectory(prefix="camtl-gpu-") as folder:
+        bench = workbench(options, folder)
+        bench.warmup = 1
+        report = bench.bench("--encoder_type", "bert", "--measure", "training", "--tasks", "rte", steps=1)
+    if not report["device"].startswith("cuda"):
+        raise BenchmarkError(
+            f"{options.camtl} computes on the CPU: it is built for it (make build DEVICE=cuda), or "
+            "CUDA_VISIBLE_DEVICES hides the GPU.")
+    return report
+
+
+def conditions(bench: Workbench, tried: dict, driver_version: str) -> str:
+    """On what a section was measured."""
+    versions = {"driver": driver_version, "camtl": revision(), "libtorch": tried["libtorch"], **bench.versions}
+    return (
+        f"*{tried['device']}; {tried['machine']['processor']}, {bench.threads} threads; data {bench.data.name}; "
+        + ", ".join(f"{name} {version}" for name, version in versions.items()) + ".*")
 
 
 def main() -> int:
     options = arguments()
-    gpu = subprocess.run(
-        ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"],
-        stdout=subprocess.PIPE, universal_newlines=True)
-    if gpu.returncode != 0:
-        raise BenchmarkError("nvidia-smi finds no GPU: run this on a machine with one.")
-    text = f"# On a GPU\n\nMeasured by `python3 Benchmarks/gpu.py` on one of: {gpu.stdout.strip()}.\n"
+    driver_version = driver()
+    tried = try_device(options)
     passes = True
     for name in options.only:
         print(TITLES[name], file=sys.stderr, flush=True)
         with tempfile.TemporaryDirectory(prefix="camtl-gpu-") as folder:
-            bench = Workbench(
-                program=options.camtl.resolve(), model=options.model.absolute(), data=options.data_dir.resolve(),
-                folder=Path(folder), threads=options.threads, rounds=options.rounds, steps=options.steps,
-                warmup=options.warmup)
+            bench = workbench(options, folder)
             body, passed = SECTIONS[name](bench, options)
         passes = passes and passed
-        text += f"\n## {TITLES[name]}\n\n{body}" + ("" if passed else "\n**The bar is not met.**\n")
+        body = body.rstrip() + ("" if passed else "\n\n**The bar is not met.**")
+        body += "\n\n" + conditions(bench, tried, driver_version)
         # Kept section by section: what comes next may not end well.
-        options.output.write_text(text, encoding="utf-8")
-    print(text)
+        write(options.output, INTRODUCTION, list(TITLES.values()), {TITLES[name]: body})
+        print(f"\n## {TITLES[name]}\n\n{body}\n", flush=True)
     return 0 if passes else 1
 
 

@@ -23,7 +23,7 @@ sys.dont_write_bytecode = True
 HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parent
 sys.path.insert(0, str(HERE))
-from workbench import BenchmarkError, Spread, Workbench  # noqa: E402  (it lies beside this file)
+from workbench import BenchmarkError, Spread, Workbench, revision, write  # noqa: E402  (it lies beside this file)
 
 TITLES = {
     "training": "Training on real lengths",
@@ -92,16 +92,6 @@ def arguments() -> argparse.Namespace:
     return options
 
 
-def revision() -> str:
-    """The commit that is measured, if this is a checkout."""
-    def git(*words):
-        result = subprocess.run(
-            ["git", "-C", PROJECT, *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, universal_newlines=True)
-        return result.stdout.strip() if result.returncode == 0 else ""
-    changed = git("status", "--porcelain", "--untracked-files=no", "--", "Sources", "Package.swift")
-    return (git("rev-parse", "--short", "HEAD") or "unknown") + (" with changes" if changed else "")
-
-
 def conditions(bench: Workbench, data: Path) -> str:
     """Where and with what a section was measured."""
     machine = bench.reports[0]["machine"]
@@ -113,21 +103,6 @@ def conditions(bench: Workbench, data: Path) -> str:
         f"{bench.threads} threads, GEMM peak {peak} GFLOP/s; rounds: {bench.rounds}, steps of a round: {bench.steps}; "
         f"model {bench.model.name}, data {data.name}; "
         + ", ".join(f"{name} {version}" for name, version in versions.items()) + ".*")
-
-
-def write(output: Path, measured: dict[str, str]) -> None:
-    """Puts the sections in place of those of their names, whole or not at all."""
-    sections = {}
-    if output.exists():
-        for part in output.read_text(encoding="utf-8").split("\n## ")[1:]:
-            title, _, body = part.partition("\n")
-            sections[title] = body.strip()
-    sections.update({TITLES[name]: body for name, body in measured.items()})
-    text = INTRODUCTION + "".join(
-        f"\n## {title}\n\n{sections[title]}\n" for title in TITLES.values() if title in sections)
-    temporary = output.with_name(f".{output.name}.partial")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(output)
 
 
 def main() -> None:
@@ -146,7 +121,7 @@ def main() -> None:
                 warmup=options.warmup, plot=options.output.absolute().with_name("growth.svg"))
             body = getattr(growth if name == "growth" else sections, name)(bench)
             body += "\n\n" + conditions(bench, bench.data)
-            write(options.output, {name: body})
+            write(options.output, INTRODUCTION, list(TITLES.values()), {TITLES[name]: body})
             print(f"\n## {TITLES[name]}\n\n{body}\n", flush=True)
 
 

@@ -36,6 +36,8 @@ class Workbench:
     max_length: int = 128
     # Where the plot of growth goes.
     plot: Optional[Path] = None
+    # Variables for all programs, besides those of this process.
+    environment: dict = field(default_factory=dict)
     reports: list = field(default_factory=list)
     versions: dict = field(default_factory=dict)
 
@@ -44,7 +46,7 @@ class Workbench:
         environment = {
             **os.environ, "OMP_NUM_THREADS": str(self.threads), "MKL_NUM_THREADS": str(self.threads),
             "HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error", "TOKENIZERS_PARALLELISM": "false",
-            "PYTHONDONTWRITEBYTECODE": "1"}
+            "PYTHONDONTWRITEBYTECODE": "1", **self.environment}
         start = time.monotonic()
         # In the folder, so that nothing is left where the user is.
         result = subprocess.run(
@@ -122,3 +124,28 @@ def table(rows: list[list[str]]) -> str:
     lines = ["| " + " | ".join(row) + " |" for row in rows]
     lines.insert(1, "|" + "---|" + "---:|" * (len(rows[0]) - 1))
     return "\n".join(lines)
+
+
+def revision() -> str:
+    """The commit that is measured, if this is a checkout."""
+    def git(*words):
+        result = subprocess.run(
+            ["git", "-C", PROJECT, *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, universal_newlines=True)
+        return result.stdout.strip() if result.returncode == 0 else ""
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", "Sources", "Package.swift")
+    return (git("rev-parse", "--short", "HEAD") or "unknown") + (" with changes" if changed else "")
+
+
+def write(output: Path, introduction: str, titles: list[str], measured: dict[str, str]) -> None:
+    """Puts the sections in place of those of their titles, and all in the titles' order; whole or not at all."""
+    sections = {}
+    if output.exists():
+        for part in output.read_text(encoding="utf-8").split("\n## ")[1:]:
+            title, _, body = part.partition("\n")
+            sections[title] = body.strip()
+    sections.update(measured)
+    text = introduction + "".join(
+        f"\n## {title}\n\n{sections[title].strip()}\n" for title in titles if title in sections)
+    temporary = output.with_name(f".{output.name}.partial")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(output)
