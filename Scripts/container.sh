@@ -4,8 +4,9 @@
 #
 #     container.sh packages             installs what building and testing need, as root
 #     container.sh build [1]            fetches what camtl needs and builds it; 1 takes libtorch with CUDA
-#     container.sh test [1]             runs all tests
-#     container.sh install FOLDER       puts the program into FOLDER/bin and its libraries into FOLDER/lib
+#     container.sh test [1]             runs all tests; needs Python 3.11 or newer (Debian 12, Ubuntu 24.04)
+#     container.sh install FOLDER       puts the program into FOLDER/bin and its libraries, those of libtorch and of
+#                                       Swift's runtime too, into FOLDER/lib
 #     container.sh runtime-packages     installs what the installed program needs, as root
 
 set -eu
@@ -37,10 +38,20 @@ test)
     ;;
 install)
     folder=${2:?container.sh install FOLDER}
+    libtorch=${LIBTORCH_DIR:-.libtorch}
     mkdir -p "$folder/bin" "$folder/lib"
     cp .build/release/camtl "$folder/bin/camtl"
-    cp .build/ctorch/libctorch.so "$folder/lib/libctorch.so"
-    cp -R "${LIBTORCH_DIR:-.libtorch}/lib/." "$folder/lib/"
+    cp "${CTORCH_DIR:-.build/ctorch}/libctorch.so" "$folder/lib/libctorch.so"
+    cp -R "$libtorch/lib/." "$folder/lib/"
+    # A Python package has NVIDIA's libraries beside it.
+    if [ -e "$libtorch/__init__.py" ]; then
+        for nvidia in "$libtorch"/../nvidia/*/lib; do
+            if [ -d "$nvidia" ]; then cp -R "$nvidia/." "$folder/lib/"; fi
+        done
+    fi
+    needed=$(ldd .build/release/camtl)
+    printf '%s\n' "$needed" | sed -n 's|^.* => \(/.*/swift/linux/[^/]*\) (0x[0-9a-f]*)$|\1|p' |
+        while read -r library; do cp "$library" "$folder/lib/"; done
     ;;
 runtime-packages)
     install_packages ca-certificates libcurl4 zlib1g
