@@ -161,12 +161,11 @@ def arguments() -> argparse.Namespace:
 
 def driver() -> str:
     """The version of NVIDIA's driver."""
-    found = subprocess.run(
-        ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"], stdout=subprocess.PIPE,
-        universal_newlines=True)
-    if found.returncode != 0:
-        raise BenchmarkError("nvidia-smi finds no GPU: run this on a machine with one.")
-    return found.stdout.split()[0]
+    query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    try:
+        return subprocess.run(query, stdout=subprocess.PIPE, universal_newlines=True, check=True).stdout.split()[0]
+    except (FileNotFoundError, subprocess.CalledProcessError):
+        raise BenchmarkError("nvidia-smi is missing or finds no GPU: run this on a machine with one.") from None
 
 
 def workbench(options: argparse.Namespace, folder: str) -> Workbench:
