@@ -429,7 +429,7 @@ done
         self.build(torch)
         self.assertIn("--no-as-needed -ltorch_cuda -lc10_cuda", library.read_text())
         compiled = (self.folder / "out/Tensors.o").read_text()
-        self.assertIn("-DCTORCH_CUDA -DUSE_C10D_NCCL", compiled)
+        self.assertIn("-DCTORCH_CUDA", compiled)
         self.assertIn(f"-isystem {torch}/../nvidia/cu13/include", compiled)
 
 
