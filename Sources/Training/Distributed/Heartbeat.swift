@@ -1,7 +1,8 @@
 import Foundation
 import Synchronization
 
-/// Tells the others, by the store, that this process lives, and to how many exchanges it has come.
+/// Tells the others, by the store, that this process lives, and to how many exchanges it has come; and hears there why
+/// another has ended, which may be the one that serves the store.
 final class Heartbeat: Sendable {
     static let interval = 0.5
     private static let name = "beat"
@@ -10,6 +11,7 @@ final class Heartbeat: Sendable {
         var beats = 0
         var exchanges = 0
         var isStopped = false
+        var ending: String?
     }
 
     private let state = Mutex(State())
@@ -20,10 +22,14 @@ final class Heartbeat: Sendable {
             while let text = nextBeat() {
                 // Whether the store is there, those find out who need it.
                 try? meeting.set(Heartbeat.name, rank, text)
+                if let ending = try? meeting.ending() { state.withLock { $0.ending = ending } }
                 Thread.sleep(forTimeInterval: Heartbeat.interval)
             }
         }
     }
+
+    /// Why another process has ended before its work, as far as this one has heard.
+    var ending: String? { state.withLock { $0.ending } }
 
     func beginExchange() { state.withLock { $0.exchanges += 1 } }
 

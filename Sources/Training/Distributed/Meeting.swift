@@ -20,5 +20,20 @@ struct Meeting: Sendable {
         return values
     }
 
+    /// Why the first process that ended before its work did so, for those that can't ask later; nil as long as none has.
+    func ending() throws -> String? {
+        let key = key("end", 0)
+        return try store.has(key) ? store.value(of: key, timeout: 1) : nil
+    }
+
+    /// Says why this process ends before its work does. An error of its own is worth more than what others have caused.
+    func end(because error: any Error, rank: Int) throws {
+        if let error = error as? TeamError {
+            if try ending() == nil { try set("end", 0, error.description) }
+        } else {
+            try set("end", 0, TeamError.ended(rank: rank, message: "\(error)").description)
+        }
+    }
+
     func key(_ name: String, _ rank: Int) -> String { "\(prefix)/\(name)/\(rank)" }
 }

@@ -177,7 +177,12 @@ public final class Team {
         let (meeting, rank, size) = (meeting, rank, size)
         var isAlone = false
         if case .storeLost? = error as? TeamError { isAlone = true }
-        if !isAlone { _ = result(within: silence) { try meeting.set("left", rank, note) } }
+        if !isAlone {
+            _ = result(within: silence) {
+                if let error { try meeting.end(because: error, rank: rank) }
+                try meeting.set("left", rank, note)
+            }
+        }
         if error is TeamError {
             // The exchange that failed may still be under way on other threads: it is left to the end of the process.
             _ = connected.map(Unmanaged.passRetained)
@@ -214,10 +219,11 @@ public final class Team {
             let behind = others.filter { after[$0].map(\.exchanges) ?? 0 < furthest }
             if !behind.isEmpty { return .behind(ranks: behind, seconds: timeout) }
             // One that has gone because of a third says which.
-            let passedOn = notes.sorted { $0.key < $1.key }.first?.value.dropFirst("because of others: ".count)
-            return .exchangeFailed(passedOn.map(String.init) ?? error.description)
+            return .exchangeFailed(try meeting.ending() ?? error.description)
         }
-        return reason ?? .storeLost(host: launch.host, port: launch.port)
+        if let reason { return reason }
+        // The process that served the store may have ended because of a third, before this one noticed anything.
+        return heartbeat.ending.map(TeamError.exchangeFailed) ?? .storeLost(host: launch.host, port: launch.port)
     }
 }
 

@@ -90,7 +90,7 @@ final class DistributedFaultTests: DistributedTestCase {
     // MARK: - At the start
 
     func testAProcessThatNeverComes() throws {
-        let port = try DistributedTestCase.freePort()
+        let port = try freePort()
         let runs = try [0, 2].map {
             try start(
                 training(output, size: 1, flags(timeout: 3)), environment: environment(rank: $0, size: 3, port: port))
@@ -100,7 +100,7 @@ final class DistributedFaultTests: DistributedTestCase {
     }
 
     func testAnUnreachableMaster() throws {
-        let port = try DistributedTestCase.freePort()
+        let port = try freePort()
         let run = try start(
             training(output, size: 2, flags(timeout: 2)), environment: environment(rank: 1, size: 2, port: port))
         try assertEnds(run, within: 30, "port \(port) of 127.0.0.1, could not be reached within 2 s")
@@ -126,7 +126,7 @@ final class DistributedFaultTests: DistributedTestCase {
     }
 
     func testTwoProcessesOfOneRank() throws {
-        let port = try DistributedTestCase.freePort()
+        let port = try freePort()
         let runs = try [0, 1, 1].map {
             try start(
                 training(output, size: 1, flags(timeout: 3)), environment: environment(rank: $0, size: 3, port: port))

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Torch
 import XCTest
 
@@ -16,23 +17,6 @@ class DistributedTestCase: CommandTestCase {
         try TinyGLUE.write(task.file(rows + [rows[3]]), to: data.appendingPathComponent(task.trainPath))
     }
 
-    /// A port that nobody listens at.
-    static func freePort() throws -> Int {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        defer { close(descriptor) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let status = withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(descriptor, $0, length) == 0 ? getsockname(descriptor, $0, &length) : -1
-            }
-        }
-        XCTAssertEqual(status, 0, "no port is free")
-        return Int(UInt16(bigEndian: address.sin_port))
-    }
-
     /// What a launcher sets for a process.
     func environment(rank: Int, size: Int, port: Int) -> [String: String] {
         ["RANK": "\(rank)", "WORLD_SIZE": "\(size)", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "\(port)"]
@@ -47,7 +31,7 @@ class DistributedTestCase: CommandTestCase {
     func startAll(
         _ arguments: (_ rank: Int) -> [String], size: Int, port: Int? = nil
     ) throws -> [RunningProgram] {
-        let port = try port ?? DistributedTestCase.freePort()
+        let port = try port ?? freePort()
         return try (0..<size).map {
             try start(arguments($0), environment: environment(rank: $0, size: size, port: port))
         }

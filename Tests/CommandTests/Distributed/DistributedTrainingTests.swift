@@ -93,7 +93,7 @@ final class DistributedTrainingTests: DistributedTestCase {
         let alone = folder.appendingPathComponent("alone"), together = folder.appendingPathComponent("together")
         let flags = flags("uncertainty", accumulation: 1)
         try runAll(training(alone, size: 1, flags), size: 1)
-        let port = try DistributedTestCase.freePort()
+        let port = try freePort()
         let runs = try (0..<2).map { rank in
             try start(
                 training(together, size: 2, flags),
