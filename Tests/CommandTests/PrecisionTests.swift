@@ -74,8 +74,8 @@ final class PrecisionTests: CommandTestCase {
         XCTAssertEqual(try warnings(training + both, olderProcessor), [expected])
         let bench = [
             "bench", "--model_name_or_path", encoder.path, "--data_dir", data.path, "--cache_dir", cache.path,
-            "--tasks", "rte", "--max_seq_length", "16", "--threads", "1", "--measure", "training", "--bench_steps", "1",
-            "--bench_warmup", "1",
+            "--tasks", "rte", "--use_mt_uncertainty", "--max_seq_length", "16", "--threads", "1", "--measure",
+            "training", "--bench_steps", "1", "--bench_warmup", "1",
         ]
         XCTAssertEqual(try warnings(bench + both, olderProcessor), [expected])
         XCTAssertEqual(try warnings(bench, olderProcessor), [])
