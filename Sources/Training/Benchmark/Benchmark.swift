@@ -149,7 +149,9 @@ public struct Benchmark {
     ) throws -> BenchmarkReport.Training {
         var training = quietTraining
         training.sampling = sampling
-        training.maxSteps = settings.warmupSteps + settings.steps
+        // A device's step is heard of only when the next one is queued, so the last measured one needs one behind it.
+        let unmeasured = trained.model.device == .cpu ? 0 : 1
+        training.maxSteps = settings.warmupSteps + settings.steps + unmeasured
         var ends: [ContinuousClock.Instant] = []
         var steps: [StepReport] = []
         let trainer = try Trainer(trained, tasks: tasks, settings: training) { event in
