@@ -72,7 +72,9 @@ final class MiniLMTests: ComputingTestCase {
 
     /// Each layer's output at the first position of every sample, and all of the first sample's.
     ///
-    /// Hidden states go far above 1, and their rounding with them: they are compared in relation to the largest.
+    /// Hidden states go far above 1, and their rounding with them: they are compared in relation to the largest. The
+    /// worst of a sample's tens of thousands of numbers is as far off as the order in which the processor's products
+    /// add lets it be: on some, float32 comes to more than 1e-5.
     private func compareLayers(
         _ layers: [String: Tensor], of batch: GoldenBatch, with expected: GoldenTensors, within tolerance: Double
     ) throws {
@@ -89,7 +91,7 @@ final class MiniLMTests: ComputingTestCase {
             let firsts = own.flatMap { $0.prefix(layer.size(-1)) }
             try compare(name + ".cls", firsts, expected.values(name + ".cls"), within: tolerance)
             try compare(
-                name + ".sample0", Array(own[0]), samples.values(name + ".sample0"), within: max(tolerance, 1e-7))
+                name + ".sample0", Array(own[0]), samples.values(name + ".sample0"), within: max(2 * tolerance, 1e-7))
         }
     }
 
