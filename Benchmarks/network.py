@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import math
 import os
 import re
 import shutil
@@ -26,7 +27,8 @@ from pathlib import Path
 
 from workbench import PROJECT, BenchmarkError, table
 
-SPACES = ("camtl-a", "camtl-b")
+# This process's own, as another may measure at the same time.
+SPACES = (f"camtl-{os.getpid()}-a", f"camtl-{os.getpid()}-b")
 MASTER = "10.77.0.1"
 # As libtorch's DistributedDataParallel has it, and so camtl.
 FIRST_BUCKET, BUCKET = 1 << 20, 25 << 20
@@ -74,6 +76,19 @@ def expected(forward: float, backward: float, rest: float, model: list[Part], bi
     return forward + max(backward, free) + rest
 
 
+def end(processes: list[subprocess.Popen]) -> None:
+    """Ends those that still run: they write into a folder, and are in namespaces, that are about to be removed."""
+    running = [process for process in processes if process.poll() is None]
+    for process in running:
+        process.terminate()
+    for process in running:
+        try:
+            process.communicate(timeout=30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+
+
 class Runs:
     """Runs camtl, and measures the seconds of a step: of those beyond the first few."""
 
@@ -99,16 +114,19 @@ class Runs:
         self.count += 1
         outputs = [self.folder / f"run-{self.count}-{0 if together else rank}" for rank in range(count)]
         processes = []
-        for rank, output in enumerate(outputs):
-            environment = {} if not together else {
-                "RANK": str(rank), "WORLD_SIZE": str(count), "MASTER_PORT": "29555",
-                "MASTER_ADDR": MASTER if spaces[0] else "127.0.0.1",
-                "GLOO_SOCKET_IFNAME": f"camtl{rank}" if spaces[0] else "lo"}
-            processes.append(self.start(steps, output, spaces[rank], **environment))
-        for process in processes:
-            _, messages = process.communicate()
-            if process.returncode != 0:
-                raise BenchmarkError(f"camtl failed:\n{messages[-2000:]}")
+        try:
+            for rank, output in enumerate(outputs):
+                environment = {} if not together else {
+                    "RANK": str(rank), "WORLD_SIZE": str(count), "MASTER_PORT": "29555",
+                    "MASTER_ADDR": MASTER if spaces[0] else "127.0.0.1",
+                    "GLOO_SOCKET_IFNAME": f"camtl{rank}" if spaces[0] else "lo"}
+                processes.append(self.start(steps, output, spaces[rank], **environment))
+            for process in processes:
+                _, messages = process.communicate()
+                if process.returncode != 0:
+                    raise BenchmarkError(f"camtl failed:\n{messages[-2000:]}")
+        finally:
+            end(processes)
         times = [json.loads((output / "train_results.json").read_text())["train_runtime"] for output in outputs]
         for output in set(outputs):
             self.model = output / "model.safetensors"
@@ -121,14 +139,22 @@ class Runs:
             for _ in range(self.options.rounds))
 
 
+def ip(*words) -> None:
+    result = subprocess.run(["ip", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
+    if result.returncode != 0:
+        raise BenchmarkError(
+            f"the network can't be set up: ip {' '.join(words)} failed: {result.stdout.strip()}. In a container that "
+            "needs --privileged.")
+
+
 @contextlib.contextmanager
 def network():
     """Two namespaces with a cable between them."""
-    def ip(*words):
-        subprocess.run(["ip", *words], check=True)
+    added = []
     try:
         for space in SPACES:
             ip("netns", "add", space)
+            added.append(space)
         ip("link", "add", "camtl0", "netns", SPACES[0], "type", "veth", "peer", "name", "camtl1", "netns", SPACES[1])
         for rank, space in enumerate(SPACES):
             ip("-n", space, "addr", "add", f"10.77.0.{rank + 1}/24", "dev", f"camtl{rank}")
@@ -136,15 +162,15 @@ def network():
             ip("-n", space, "link", "set", "lo", "up")
         yield
     finally:
-        for space in SPACES:
+        for space in added:
             subprocess.run(["ip", "netns", "del", space], stderr=subprocess.DEVNULL)
 
 
 def limit(mbits: float) -> None:
     for rank, space in enumerate(SPACES):
-        subprocess.run(
-            ["ip", "netns", "exec", space, "tc", "qdisc", "replace", "dev", f"camtl{rank}", "root", "tbf", "rate",
-             f"{mbits}mbit", "burst", "256kb", "latency", "100ms"], check=True)
+        ip(
+            "netns", "exec", space, "tc", "qdisc", "replace", "dev", f"camtl{rank}", "root", "tbf", "rate",
+            f"{mbits}mbit", "burst", "256kb", "latency", "100ms")
 
 
 def arguments() -> argparse.Namespace:
@@ -157,11 +183,18 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--model", type=Path, default=PROJECT / ".pretrained/minilm", help="a BERT folder")
     parser.add_argument("--camtl", type=Path, default=PROJECT / ".build/release/camtl", help="the program")
     options = parser.parse_args()
+    for name in ("steps", "rounds", "batch_size"):
+        if getattr(options, name) < 1:
+            parser.error(f"--{name} has to be at least 1")
+    if not all(0 < mbits < math.inf for mbits in options.mbits):
+        parser.error("--mbits have to be above 0")
     if os.geteuid() != 0 or not shutil.which("ip") or not shutil.which("tc"):
         sys.exit("camtl: network namespaces need root and iproute2: run it as root, with ip and tc installed.")
     for path in (options.camtl, options.model, options.data_dir):
         if not path.exists():
             sys.exit(f"camtl: {path} is missing: run make build, or name another place.")
+    # A bare name would be looked for in PATH.
+    options.camtl = options.camtl.resolve()
     return options
 
 
@@ -198,5 +231,7 @@ if __name__ == "__main__":
         main()
     except BenchmarkError as problem:
         sys.exit(f"camtl: {problem}")
+    except OSError as error:
+        sys.exit(f"camtl: the benchmarks can't go on ({error}): make that place usable.")
     except KeyboardInterrupt:
         sys.exit(130)
