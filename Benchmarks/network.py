@@ -142,9 +142,9 @@ class Runs:
 def ip(*words) -> None:
     result = subprocess.run(["ip", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
     if result.returncode != 0:
-        raise BenchmarkError(
-            f"the network can't be set up: ip {' '.join(words)} failed: {result.stdout.strip()}. In a container that "
-            "needs --privileged.")
+        reason = result.stdout.partition("\n")[0]
+        hint = " A container needs --privileged for that." if "permitted" in reason else ""
+        raise BenchmarkError(f"the network can't be set up: `ip {' '.join(words)}` failed: {reason}.{hint}")
 
 
 @contextlib.contextmanager
