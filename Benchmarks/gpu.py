@@ -25,7 +25,7 @@ HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parent
 sys.path.insert(0, str(HERE))
 import made_data  # noqa: E402  (these lie beside this file)
-from workbench import BenchmarkError, Spread, Workbench, revision, table, write  # noqa: E402
+from workbench import BenchmarkError, Spread, Workbench, check_output, revision, table, write  # noqa: E402
 
 # Greatest difference of a loss on the device from that on the CPU, both in float32.
 AGREEMENT = 1e-4
@@ -156,6 +156,7 @@ def arguments() -> argparse.Namespace:
         parser.error("--batch_sizes have to be at least 1")
     if options.curve_steps < WINDOW:
         parser.error(f"--curve_steps has to be at least {WINDOW}: the curves are means of so many steps")
+    check_output(options.output)
     return options
 
 

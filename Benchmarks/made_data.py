@@ -9,6 +9,8 @@ import re
 from pathlib import Path
 from typing import Callable, Iterator
 
+from workbench import BenchmarkError
+
 TEXT_COLUMNS = {"sentence", "sentence1", "sentence2", "question", "question1", "question2", "#1 String", "#2 String"}
 FILES = ("train.tsv", "dev.tsv", "dev_matched.tsv", "dev_mismatched.tsv", "msr_paraphrase_train.txt")
 
@@ -66,19 +68,40 @@ def rewrite(
     return target
 
 
+def configuration(model: Path, *keys: str) -> dict:
+    """What the config.json of an encoder's folder says: whole numbers under these keys, at the least."""
+    path = model / "config.json"
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise BenchmarkError(f"{path} is damaged ({error}): take another BERT folder.") from None
+    for key in keys:
+        value = config.get(key) if isinstance(config, dict) else None
+        if type(value) is not int or value < 1:
+            raise BenchmarkError(f"{path} has no usable {key}: take the folder of a BERT encoder.")
+    return config
+
+
 def deepen(source: Path, target: Path, layers: int, intermediate: int) -> Path:
     """An encoder's folder with its layers repeated until there are that many, and with the first so many rows of what
     is between the two products of each feed-forward part."""
+    from safetensors import SafetensorError
     from safetensors.numpy import load_file, save_file
+    config = configuration(source, "num_hidden_layers")
+    count = config["num_hidden_layers"]
+    weights = source / "model.safetensors"
+    try:
+        tensors = load_file(weights)
+    except (FileNotFoundError, SafetensorError) as error:
+        raise BenchmarkError(
+            f"{weights} can't be read ({error}): its layers are to be repeated, so take a BERT folder that has it."
+        ) from None
     target.mkdir()
     for path in source.iterdir():
         if path.is_file() and path.name not in ("config.json", "model.safetensors"):
             (target / path.name).symlink_to(path.resolve())
-    config = json.loads((source / "config.json").read_text())
-    count = config["num_hidden_layers"]
     deeper = {**config, "num_hidden_layers": layers, "intermediate_size": intermediate}
     (target / "config.json").write_text(json.dumps(deeper))
-    tensors = load_file(source / "model.safetensors")
     for name in list(tensors):
         if ".intermediate.dense." in name:
             tensors[name] = tensors[name][:intermediate].copy()
@@ -95,9 +118,11 @@ def deepen(source: Path, target: Path, layers: int, intermediate: int) -> Path:
 def resize(source: Path, target: Path, hidden: int, layers: int) -> Path:
     """An encoder's folder with weights drawn at random, for BERT's proportions at that size."""
     from transformers import BertConfig, BertModel
+    config = configuration(source, "vocab_size")
     target.mkdir()
-    (target / "vocab.txt").symlink_to((source / "vocab.txt").resolve())
-    config = json.loads((source / "config.json").read_text())
+    for name in ("vocab.txt", "tokenizer.json"):
+        if (source / name).exists():
+            (target / name).symlink_to((source / name).resolve())
     BertModel(BertConfig(
         vocab_size=config["vocab_size"], hidden_size=hidden, num_hidden_layers=layers,
         num_attention_heads=hidden // 64, intermediate_size=4 * hidden)).save_pretrained(target)

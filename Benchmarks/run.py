@@ -23,8 +23,10 @@ sys.dont_write_bytecode = True
 HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parent
 sys.path.insert(0, str(HERE))
-from workbench import BenchmarkError, Spread, Workbench, revision, write  # noqa: E402  (it lies beside this file)
+from workbench import (  # noqa: E402  (it lies beside this file)
+    BenchmarkError, Spread, Workbench, check_output, revision, write)
 
+ENCODER = PROJECT / ".pretrained/minilm"
 TITLES = {
     "training": "Training on real lengths",
     "full": "Training at full length",
@@ -72,7 +74,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--warmup", type=int, default=3, help="training steps before those")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--data_dir", type=Path, default=default_data(), help="GLUE's folder")
-    parser.add_argument("--model", type=Path, default=PROJECT / ".pretrained/minilm", help="a BERT folder")
+    parser.add_argument("--model", type=Path, default=ENCODER, help="a BERT folder")
     parser.add_argument("--camtl", type=Path, default=PROJECT / ".build/release/camtl", help="the program")
     parser.add_argument("--output", type=Path, default=HERE / "RESULTS.md")
     options = parser.parse_args()
@@ -85,10 +87,13 @@ def arguments() -> argparse.Namespace:
             parser.error(f"--{name} has to be at least 1")
     for path, missing in [
             (options.camtl, "run make build, or name the program with --camtl"),
-            (options.model, "run make setup, or name a BERT folder with --model"),
+            (options.model / "config.json",
+             "run make setup, or name a BERT folder with --model" if options.model == ENCODER
+             else "--model takes a BERT folder, and no name of the hub"),
             (options.data_dir, "name GLUE's folder with --data_dir")]:
         if not path.exists():
             sys.exit(f"camtl: {path} is missing: {missing}.")
+    check_output(options.output)
     return options
 
 

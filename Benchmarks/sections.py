@@ -115,7 +115,7 @@ def uncertainty(bench: Workbench) -> str:
 
 def large(bench: Workbench) -> str:
     layers = 12
-    config = json.loads((bench.model / "config.json").read_text())
+    config = made_data.configuration(bench.model, "intermediate_size", "hidden_size")
     shapes = {
         "as wide as pretrained, half of the layers frozen": (config["intermediate_size"], f"0-{layers // 2 - 1}"),
         "feed-forward parts as narrow as the rest, all layers frozen": (config["hidden_size"], f"0-{layers - 1}")}

@@ -136,6 +136,16 @@ def revision() -> str:
     return (git("rev-parse", "--short", "HEAD") or "unknown") + (" with changes" if changed else "")
 
 
+def check_output(output: Path) -> None:
+    """Finds, before anything is measured, that the results can't be written."""
+    if output.is_dir():
+        raise BenchmarkError(f"{output} is a folder: name a file with --output.")
+    if not output.parent.is_dir():
+        raise BenchmarkError(f"{output.parent} is no folder: make it, or name another file with --output.")
+    if not os.access(output.parent, os.W_OK):
+        raise BenchmarkError(f"{output.parent} can't be written to: name another file with --output.")
+
+
 def write(output: Path, introduction: str, titles: list[str], measured: dict[str, str]) -> None:
     """Puts the sections in place of those of their titles, and all in the titles' order; whole or not at all."""
     sections = {}
