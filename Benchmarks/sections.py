@@ -256,11 +256,12 @@ def tokenizer(bench: Workbench) -> str:
 
 def memory(bench: Workbench) -> str:
     batches = bench.folder / "few.jsonl"
-    few = 5
-    bench.bench(*BERT, *TRAINING, "--write_batches", batches, steps=few)
+    # Enough for the peak.
+    bench.steps = 5
+    bench.bench(*BERT, *TRAINING, "--write_batches", batches)
     results = bench.interleaved({
-        "camtl, ca-mtl-base": lambda: bench.bench(*BASE, *TRAINING, steps=few),
-        "camtl, bert": lambda: bench.bench(*BERT, *TRAINING, steps=few),
+        "camtl, ca-mtl-base": lambda: bench.bench(*BASE, *TRAINING),
+        "camtl, bert": lambda: bench.bench(*BERT, *TRAINING),
         "Trainer": lambda: bench.peer(
             "trainer.py", "--batches", batches, "--threads", bench.threads, "--warmup", bench.warmup),
         "loading": lambda: {
@@ -281,6 +282,7 @@ def memory(bench: Workbench) -> str:
 
 
 def settings(bench: Workbench) -> str:
+    bench.rounds = bench.warmup = bench.steps = 1
     data = made_data.lengthen(bench.data, bench.folder / "whole", words=bench.max_length, rows=100)
     rows = [["", "layers × hidden", "batch", "flags", "parameters, millions", "peak memory, GB"]]
     for kind, hidden, layers in (("ca-mtl-base", 768, 12), ("ca-mtl-large", 1024, 24)):
@@ -291,10 +293,10 @@ def settings(bench: Workbench) -> str:
                 print(f"    {kind}, batches of {size} {' '.join(flags)}", file=sys.stderr, flush=True)
                 report = bench.bench(
                     "--encoder_type", kind, *TRAINING, "--model_name_or_path", model, "--per_device_train_batch_size",
-                    size, "--bench_warmup", "1", *flags, data=data, steps=1)
+                    size, *flags, data=data)
                 rows.append([
                     kind, f"{layers} × {hidden}", str(size), f"`{' '.join(flags)}`" if flags else "",
                     f"{report['parameters'] / 1e6:,.0f}", f"{report['peak_memory_of_training'] / 1e9:.1f}"])
     return (
-        f"Two steps of batches whose rows all have {bench.max_length} tokens, with weights drawn at random; one run "
-        "each, the whole process.\n\n" + table(rows))
+        f"One step after one of warm-up, of batches whose rows all have {bench.max_length} tokens, with weights drawn "
+        "at random; one run each, the whole process.\n\n" + table(rows))
