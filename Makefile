@@ -59,7 +59,8 @@ help:
 	@echo 'make demo   set up, build, then train and evaluate on the sample data'
 	@echo 'make test   set up, build and run all tests'
 	@echo 'make bench  set up and build, then measure against Python and write Benchmarks/RESULTS.md:'
-	@echo '            an hour on two cores, with 16 GB of memory'
+	@echo '            an hour on two cores, with 16 GB of memory; on the sample data, or on GLUE in a folder with'
+	@echo "            BENCH_FLAGS='--data_dir FOLDER'"
 	@echo 'make build  set up and build the program, .build/release/camtl'
 	@echo 'make docs   build, then make the documentation of the library modules, .build/docs/camtl.doccarchive'
 	@echo 'make ctorch set up and build the C++ library around libtorch alone, .build/ctorch/libctorch.so'
@@ -99,7 +100,7 @@ test: build example
 	CAMTL_PROGRAM='$(PROGRAM)' CAMTL_EXAMPLE='$(CURDIR)/.build/example/debug/predict' CAMTL_PRETRAINED='$(ENCODER)' \
 	    swift test $(SWIFT_FLAGS) --disable-testable-imports --disable-swift-testing
 
-# BENCH_FLAGS go to run.py, such as `make bench BENCH_FLAGS='--only tokenizer --rounds 3'`.
+# BENCH_FLAGS go to run.py, such as `make bench BENCH_FLAGS='--data_dir GLUE --only tokenizer'`.
 bench: build
 	python3 Benchmarks/run.py $(BENCH_FLAGS)
 

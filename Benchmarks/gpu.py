@@ -2,11 +2,12 @@
 """Checks and measures camtl on a CUDA device, and writes Benchmarks/RESULTS-GPU.md.
 
     make build DEVICE=cuda
-    python3 Benchmarks/gpu.py
-    python3 Benchmarks/gpu.py --only agreement
+    python3 Benchmarks/gpu.py --data_dir GLUE
+    python3 Benchmarks/gpu.py --data_dir GLUE --only agreement
 
-Needs a Python with torch for CUDA, transformers and accelerate. All runs on one device, the first of
-CUDA_VISIBLE_DEVICES. Sections that aren't measured stay in the file as they are. Ends with status 1 if a bar isn't met.
+Needs a Python with torch for CUDA, transformers and accelerate. Without --data_dir the data is Examples/glue_sample.
+All runs on one device, the first of CUDA_VISIBLE_DEVICES. Sections that aren't measured stay in the file as they are.
+Ends with status 1 if a bar isn't met.
 """
 
 from __future__ import annotations
@@ -130,7 +131,6 @@ on what.
 
 
 def arguments() -> argparse.Namespace:
-    shared = PROJECT.parent / "shared/data/glue_data"
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", default=list(SECTIONS), choices=SECTIONS, metavar="SECTION",
                         help=f"of {', '.join(SECTIONS)}")
@@ -143,8 +143,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--hidden", type=int, default=768, help="the hidden size of the encoder that is timed")
     parser.add_argument("--layers", type=int, default=12, help="its layers")
     parser.add_argument("--threads", type=int, default=4)
-    parser.add_argument(
-        "--data_dir", type=Path, default=shared if shared.is_dir() else PROJECT / "Examples/glue_sample")
+    parser.add_argument("--data_dir", type=Path, default=PROJECT / "Examples/glue_sample", help="GLUE's folder")
     parser.add_argument("--model", type=Path, default=PROJECT / ".pretrained/minilm", help="a BERT folder")
     parser.add_argument("--camtl", type=Path, default=PROJECT / ".build/release/camtl", help="the program")
     parser.add_argument("--output", type=Path, default=HERE / "RESULTS-GPU.md")

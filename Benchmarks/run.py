@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Measures camtl against its peers in Python on this machine, and writes Benchmarks/RESULTS.md.
 
-    python3 Benchmarks/run.py
-    python3 Benchmarks/run.py --only training tokenizer --rounds 5
+    python3 Benchmarks/run.py --data_dir GLUE
+    python3 Benchmarks/run.py --data_dir GLUE --only training tokenizer --rounds 5
 
-Needs `make build`. The peers' packages are installed by Scripts/peers.py when they are missing. Sections that aren't
-measured stay in the file as they are.
+Needs `make build`. The peers' packages are installed by Scripts/peers.py when they are missing. Without --data_dir the
+data is Examples/glue_sample. Sections that aren't measured stay in the file as they are.
 """
 
 from __future__ import annotations
@@ -60,11 +60,6 @@ def use_peers_python() -> None:
     os.execv(python, [python, *sys.argv])
 
 
-def default_data() -> Path:
-    shared = PROJECT.parent / "shared/data/glue_data"
-    return shared if shared.is_dir() else PROJECT / "Examples/glue_sample"
-
-
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
@@ -73,7 +68,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=12, help="training steps that a round measures")
     parser.add_argument("--warmup", type=int, default=3, help="training steps before those")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--data_dir", type=Path, default=default_data(), help="GLUE's folder")
+    parser.add_argument("--data_dir", type=Path, default=PROJECT / "Examples/glue_sample", help="GLUE's folder")
     parser.add_argument("--model", type=Path, default=ENCODER, help="a BERT folder")
     parser.add_argument("--camtl", type=Path, default=PROJECT / ".build/release/camtl", help="the program")
     parser.add_argument("--output", type=Path, default=HERE / "RESULTS.md")
