@@ -2,7 +2,9 @@ import CTorch
 
 /// Several processes that compute together: by Gloo, and by NCCL with what is on CUDA devices. All of them call the
 /// same operations in the same order.
-public final class ProcessGroup {
+///
+/// Threads may hand it on to one another; one at a time calls operations.
+public final class ProcessGroup: @unchecked Sendable {
     let handle: CTProcessGroup
     /// This process's number, from 0.
     public let rank: Int

@@ -3,17 +3,19 @@ import Synchronization
 
 /// Runs `body` on a thread of its own.
 ///
-/// - Returns: nil if it hasn't ended after `seconds`, or failed; it is then left alone.
+/// - Returns: nil if it hasn't ended after `seconds`; it is then left alone, with all that it holds.
+/// - Throws: what `body` throws.
 func result<Value: Sendable>(
     within seconds: Double, _ body: @escaping @Sendable () throws -> Value
-) -> Value? {
+) throws -> Value? {
     let (box, done) = (Box<Value>(), DispatchSemaphore(value: 0))
     Thread.detachNewThread {
-        if let value = try? body() { box.value.withLock { $0 = value } }
+        let result = Result { try body() }
+        box.result.withLock { $0 = result }
         done.signal()
     }
     _ = done.wait(timeout: .now() + seconds)
-    return box.value.withLock { $0 }
+    return try box.result.withLock { $0 }?.get()
 }
 
-private final class Box<Value: Sendable>: Sendable { let value = Mutex<Value?>(nil) }
+private final class Box<Value: Sendable>: Sendable { let result = Mutex<Result<Value, any Error>?>(nil) }

@@ -19,6 +19,8 @@ public final class Team {
     private let inquiry: Double
     private let meeting: Meeting
     private let heartbeat: Heartbeat
+    /// Seconds beyond its time after which a call counts as one that never returns.
+    private static let slack = 2.0
 
     /// Whether this is the process that writes.
     public var isFirst: Bool { rank == 0 }
@@ -47,29 +49,58 @@ public final class Team {
         let serves = rank == 0 && !launch.launcherServesStore
         meeting = try Team.meet(launch, serves: serves, timeout: timeout)
         heartbeat = Heartbeat(try Team.meet(launch, serves: false, timeout: timeout), rank: rank)
+        processesHere = try Team.gather(meeting, launch, timeout: timeout)
+        // Who waited in vain then has the rest of the time to find out for whom.
+        let patience = timeout - inquiry
+        let (store, name, rank, size) = (meeting.store, meeting.prefix, rank, size)
         do {
-            processesHere = try Team.gather(meeting, launch, timeout: timeout)
-            // Who waited in vain then has the rest of the time to find out for whom.
-            connected = try ProcessGroup(
-                meeting.store, name: meeting.prefix, rank: rank, size: size, timeout: timeout - inquiry,
-                device: device)
+            connected = try Team.answer(within: timeout, or: Team.storeLost(launch)) {
+                try ProcessGroup(store, name: name, rank: rank, size: size, timeout: patience, device: device)
+            }
         } catch let error as TorchError {
             throw TeamError.exchangeFailed(error.description)
         }
     }
 
+    /// What `body` gives that asks the store. c10d waits without limit for an answer to most of what it asks, and a
+    /// process that is stopped answers nothing, though its connections stay, and new ones are taken.
+    ///
+    /// - Throws: what `body` throws; `silence` where it has not ended after `seconds` and some slack.
+    private static func answer<Value: Sendable>(
+        within seconds: Double, or silence: TeamError, _ body: @escaping @Sendable () throws -> Value
+    ) throws -> Value {
+        guard let value = try result(within: seconds + slack, body) else { throw silence }
+        return value
+    }
+
+    private static func storeLost(_ launch: Launch) -> TeamError { .storeLost(host: launch.host, port: launch.port) }
+
     private static func meet(_ launch: Launch, serves: Bool, timeout: Double) throws -> Meeting {
+        let unreachable = TeamError.unreachable(host: launch.host, port: launch.port, seconds: timeout)
         do {
-            let store = try KeyValueStore(host: launch.host, port: launch.port, serves: serves, timeout: timeout)
+            let store = try answer(within: timeout, or: unreachable) {
+                try KeyValueStore(host: launch.host, port: launch.port, serves: serves, timeout: timeout)
+            }
             return Meeting(store: store, prefix: "camtl/\(launch.restarts)")
         } catch let error as TorchError {
-            if error.description.contains("EADDRINUSE") { throw TeamError.portInUse(launch.port) }
-            throw TeamError.unreachable(host: launch.host, port: launch.port, seconds: timeout)
+            throw error.description.contains("EADDRINUSE") ? TeamError.portInUse(launch.port) : unreachable
         }
     }
 
     /// Waits for all to have come; how many of them are on this machine.
     private static func gather(_ meeting: Meeting, _ launch: Launch, timeout: Double) throws -> Int {
+        // The last look at who has come asks for each, and may begin when the time is nearly over.
+        let lastLook = Double(launch.size) / 5000
+        do {
+            return try answer(within: timeout + lastLook, or: storeLost(launch)) {
+                try countOfThoseHere(meeting, launch, timeout: timeout)
+            }
+        } catch is TorchError {
+            throw storeLost(launch)
+        }
+    }
+
+    private static func countOfThoseHere(_ meeting: Meeting, _ launch: Launch, timeout: Double) throws -> Int {
         guard try meeting.store.increment(meeting.key("count", launch.rank)) == 1 else {
             throw TeamError.sameRank(launch.rank)
         }
@@ -178,7 +209,7 @@ public final class Team {
         var isAlone = false
         if case .storeLost? = error as? TeamError { isAlone = true }
         if !isAlone {
-            _ = result(within: silence) {
+            _ = try? result(within: silence) {
                 if let error { try meeting.end(because: error, rank: rank) }
                 try meeting.set("left", rank, note)
             }
@@ -192,7 +223,7 @@ public final class Team {
         if isFirst, !launch.launcherServesStore {
             let dead = if case .silent(let ranks)? = error as? TeamError { ranks.count } else { 0 }
             let patience = error == nil ? min(timeout, 60) : 3 * silence
-            _ = result(within: patience) {
+            _ = try? result(within: patience) {
                 while try meeting.values("left", size: size).count < size - dead {
                     Thread.sleep(forTimeInterval: 0.05)
                 }
@@ -204,7 +235,7 @@ public final class Team {
     /// Which process is to blame for a failed exchange.
     private func reason(of error: TorchError) -> TeamError {
         let (meeting, rank, size, timeout, silence) = (meeting, rank, size, timeout, silence)
-        let reason = result(within: inquiry) { () throws -> TeamError in
+        let reason = try? result(within: inquiry) { () throws -> TeamError in
             let before = try Heartbeat.read(meeting, size: size)
             Thread.sleep(forTimeInterval: silence)
             let after = try Heartbeat.read(meeting, size: size)
@@ -223,7 +254,7 @@ public final class Team {
         }
         if let reason { return reason }
         // The process that served the store may have ended because of a third, before this one noticed anything.
-        return heartbeat.ending.map(TeamError.exchangeFailed) ?? .storeLost(host: launch.host, port: launch.port)
+        return heartbeat.ending.map(TeamError.exchangeFailed) ?? Team.storeLost(launch)
     }
 }
 

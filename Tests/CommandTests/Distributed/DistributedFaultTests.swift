@@ -1,5 +1,6 @@
 import Foundation
 import TestSupport
+import Torch
 import XCTest
 
 /// Whatever happens to one of several processes, the others end with a message that says it, and the run goes on later.
@@ -106,7 +107,8 @@ final class DistributedFaultTests: DistributedTestCase {
         try assertEnds(run, within: 30, "port \(port) of 127.0.0.1, could not be reached within 2 s")
     }
 
-    func testAPortInUse() throws {
+    /// Calls `body` with a port of this machine at which connections are taken, and nothing is ever answered.
+    private func withSilentPort(_ body: (_ port: Int) throws -> Void) throws {
         let descriptor = socket(AF_INET6, Int32(SOCK_STREAM.rawValue), 0)
         defer { close(descriptor) }
         var address = sockaddr_in6()
@@ -119,10 +121,69 @@ final class DistributedFaultTests: DistributedTestCase {
             }
         }
         XCTAssertEqual(status, 0)
-        let port = Int(UInt16(bigEndian: address.sin6_port))
-        let run = try start(
-            training(output, size: 2, flags(timeout: 5)), environment: environment(rank: 0, size: 2, port: port))
-        try assertEnds(run, within: 30, "port \(port) is in use", "MASTER_PORT")
+        try body(Int(UInt16(bigEndian: address.sin6_port)))
+    }
+
+    func testAPortInUse() throws {
+        try withSilentPort { port in
+            let run = try start(
+                training(output, size: 2, flags(timeout: 5)), environment: environment(rank: 0, size: 2, port: port))
+            try assertEnds(run, within: 30, "port \(port) is in use", "MASTER_PORT")
+        }
+    }
+
+    func testAMasterThatAnswersNothing() throws {
+        try withSilentPort { port in
+            let run = try start(
+                training(output, size: 2, flags(timeout: 2)), environment: environment(rank: 1, size: 2, port: port))
+            try assertEnds(run, within: 15, "port \(port) of 127.0.0.1, could not be reached within 2 s")
+        }
+    }
+
+    /// Starts processes from 0 on, and waits for them to say at the store that they are there.
+    private func startSome(_ count: Int, of size: Int) throws -> (runs: [RunningProgram], store: KeyValueStore, Int) {
+        let port = try freePort()
+        let runs = try (0..<count).map {
+            try start(
+                training(output, size: 1, flags(timeout: $0 == 0 ? 60 : 4)),
+                environment: environment(rank: $0, size: size, port: port))
+        }
+        let store = try KeyValueStore(host: "127.0.0.1", port: UInt16(port), serves: false, timeout: 30)
+        for rank in 0..<count { _ = try store.value(of: "camtl/0/here/\(rank)", timeout: 30) }
+        return (runs, store, port)
+    }
+
+    /// Stops a process while `body` runs, and then ends it.
+    private func withFrozen(_ run: RunningProgram, _ body: () throws -> Void) throws {
+        run.send(SIGSTOP)
+        try body()
+        run.send(SIGKILL)
+        _ = try run.finish()
+    }
+
+    func testTheFirstProcessFrozenBeforeAnotherComes() throws {
+        let (runs, _, port) = try startSome(1, of: 2)
+        try withFrozen(runs[0]) {
+            let run = try start(
+                training(output, size: 2, flags(timeout: 2)), environment: environment(rank: 1, size: 2, port: port))
+            try assertEnds(run, within: 15, "port \(port) of 127.0.0.1, could not be reached within 2 s")
+        }
+    }
+
+    func testTheFirstProcessFrozenWhileAnotherWaitsForAThird() throws {
+        let (runs, _, port) = try startSome(2, of: 3)
+        try withFrozen(runs[0]) {
+            try assertEnds(runs[1], within: 15, "port \(port) of 127.0.0.1, doesn't answer any more", "rank 0")
+        }
+    }
+
+    func testTheFirstProcessFrozenWhenAllHaveComeAndAThirdCannotBeReached() throws {
+        let (runs, store, port) = try startSome(2, of: 3)
+        try store.set("camtl/0/here/2", "elsewhere")
+        Thread.sleep(forTimeInterval: 0.5)
+        try withFrozen(runs[0]) {
+            try assertEnds(runs[1], within: 15, "port \(port) of 127.0.0.1, doesn't answer any more", "rank 0")
+        }
     }
 
     func testTwoProcessesOfOneRank() throws {
