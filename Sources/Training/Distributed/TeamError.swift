@@ -51,7 +51,11 @@ public enum TeamError: Error, Equatable, CustomStringConvertible, Sendable {
     private var hint: String { "start all of them again with --resume_from_checkpoint" }
 
     private func names(_ ranks: [Int]) -> String {
-        ranks.count == 1 ? "rank \(ranks[0])" : "ranks " + ranks.map(String.init).joined(separator: ", ")
+        if ranks.count == 1 { return "rank \(ranks[0])" }
+        // Of thousands the first tell enough.
+        let named = ranks.count > 10 ? 8 : ranks.count
+        let list = ranks.prefix(named).map(String.init).joined(separator: ", ")
+        return "ranks \(list)" + (named < ranks.count ? " and \(ranks.count - named) more" : "")
     }
 
     private func text(_ seconds: Double) -> String {

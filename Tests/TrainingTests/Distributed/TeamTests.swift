@@ -33,4 +33,13 @@ final class TeamTests: XCTestCase {
         }
         second.leave(because: TeamError.silent(ranks: [7]))
     }
+
+    func testTheFirstOfManyRanksAreNamed() {
+        for (size, names) in [
+            (2, "rank 1"), (4, "ranks 1, 2, 3"), (65_536, "ranks 1, 2, 3, 4, 5, 6, 7, 8 and 65527 more"),
+        ] {
+            let error = TeamError.absent(ranks: Array(1..<size), size: size, seconds: 3)
+            XCTAssertTrue(error.description.hasPrefix("\(names) of \(size) did not come"), error.description)
+        }
+    }
 }
