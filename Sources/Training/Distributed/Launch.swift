@@ -72,7 +72,7 @@ private struct LaunchVariables {
     init(_ environment: [String: String]) { self.environment = environment }
 
     func byRank() throws -> Launch? {
-        let size = try number("WORLD_SIZE", from: 1)
+        let size = try size("WORLD_SIZE")
         guard environment["RANK"] != nil || size ?? 1 > 1 else { return nil }
         guard let size else { throw LaunchError.missing(variable: "WORLD_SIZE", beside: "RANK") }
         guard let rank = try number("RANK", from: 0, below: size) else {
@@ -94,7 +94,7 @@ private struct LaunchVariables {
         let isStep = environment["SLURM_STEP_NUM_TASKS"] != nil
         let sizeName = isStep ? "SLURM_STEP_NUM_TASKS" : "SLURM_NTASKS"
         guard isStep || environment["ENVIRONMENT"] != "BATCH", environment["SLURM_PROCID"] != nil,
-            let size = try number(sizeName, from: 1), size > 1,
+            let size = try size(sizeName), size > 1,
             let rank = try number("SLURM_PROCID", from: 0, below: size)
         else { return nil }
         let nodes = ["SLURM_STEP_NODELIST", "SLURM_JOB_NODELIST", "SLURM_NODELIST"].compactMap { environment[$0] }.first
@@ -111,6 +111,9 @@ private struct LaunchVariables {
     func restarts() throws -> Int {
         try ["TORCHELASTIC_RESTART_COUNT", "SLURM_RESTART_COUNT"].map { try number($0, from: 0) ?? 0 }.reduce(0, +)
     }
+
+    /// How many processes there are. Each is asked after in turn, which for a number beyond any use would take hours.
+    private func size(_ name: String) throws -> Int? { try number(name, from: 1, below: 65_537) }
 
     private func port() throws -> UInt16? {
         try number("MASTER_PORT", from: 1, below: 65_536).map(UInt16.init)

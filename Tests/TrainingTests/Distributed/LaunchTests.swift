@@ -75,7 +75,13 @@ final class LaunchTests: XCTestCase {
             with("RANK", "8"), .badValue(variable: "RANK", value: "8", wanted: "a whole number from 0 to 7"))
         assertRefuses(
             with("WORLD_SIZE", "two"),
-            .badValue(variable: "WORLD_SIZE", value: "two", wanted: "a whole number from 1 on"))
+            .badValue(variable: "WORLD_SIZE", value: "two", wanted: "a whole number from 1 to 65536"))
+        assertRefuses(
+            with("WORLD_SIZE", "65537"),
+            .badValue(variable: "WORLD_SIZE", value: "65537", wanted: "a whole number from 1 to 65536"))
+        assertRefuses(
+            ["SLURM_PROCID": "1", "SLURM_NTASKS": "4000000000", "SLURM_NODELIST": "a"],
+            .badValue(variable: "SLURM_NTASKS", value: "4000000000", wanted: "a whole number from 1 to 65536"))
         assertRefuses(
             with("MASTER_PORT", "70000"),
             .badValue(variable: "MASTER_PORT", value: "70000", wanted: "a whole number from 1 to 65535"))
