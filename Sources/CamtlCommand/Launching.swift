@@ -30,7 +30,7 @@ struct Launching {
         // A connection that ends is told by an error, and not by the end of the process.
         if launch != nil { signal(SIGPIPE, SIG_IGN) }
         do {
-            team = try launch.flatMap { $0.size > 1 ? try Team($0, timeout: timeout, device: device) : nil }
+            team = try launch.map { try Team($0, timeout: timeout, device: device) }
         } catch {
             Launching.end(with: error)
         }

@@ -23,10 +23,12 @@ public struct Launch: Sendable, Equatable {
     /// - Parameters:
     ///   - environment: the process's.
     ///   - localRank: what `torch.distributed.launch` gives as `--local_rank`; -1 if it isn't given.
-    /// - Returns: nil where no launcher has started the process.
+    /// - Returns: nil where no launcher has started the process, or it has started this one alone.
     /// - Throws: `LaunchError` where the launcher's variables don't fit together.
     public static func find(_ environment: [String: String], localRank: Int = -1) throws -> Launch? {
         let variables = LaunchVariables(environment)
+        // A process alone meets nobody, and those that Slurm has started beside it are runs of their own.
+        if try variables.isAlone() { return nil }
         if var launch = try variables.byRank() ?? variables.bySlurm() {
             if launch.localRank == nil, localRank >= 0 { launch.localRank = localRank }
             return launch
@@ -71,6 +73,9 @@ private struct LaunchVariables {
 
     init(_ environment: [String: String]) { self.environment = environment }
 
+    /// Whether a launcher that numbers its processes has started this one and no other.
+    func isAlone() throws -> Bool { try size("WORLD_SIZE") == 1 && number("RANK", from: 0, below: 1) != nil }
+
     func byRank() throws -> Launch? {
         let size = try size("WORLD_SIZE")
         guard environment["RANK"] != nil || size ?? 1 > 1 else { return nil }
@@ -78,7 +83,7 @@ private struct LaunchVariables {
         guard let rank = try number("RANK", from: 0, below: size) else {
             throw LaunchError.missing(variable: "RANK", beside: "WORLD_SIZE")
         }
-        guard let host = environment["MASTER_ADDR"] else {
+        guard let host else {
             throw LaunchError.missing(variable: "MASTER_ADDR", beside: "RANK")
         }
         guard let port = try port() else { throw LaunchError.missing(variable: "MASTER_PORT", beside: "RANK") }
@@ -98,7 +103,7 @@ private struct LaunchVariables {
             let rank = try number("SLURM_PROCID", from: 0, below: size)
         else { return nil }
         let nodes = ["SLURM_STEP_NODELIST", "SLURM_JOB_NODELIST", "SLURM_NODELIST"].compactMap { environment[$0] }.first
-        guard let host = environment["MASTER_ADDR"] ?? nodes.map(firstNode) else {
+        guard let host = host ?? nodes.map(firstNode) else {
             throw LaunchError.missing(variable: "SLURM_STEP_NODELIST", beside: "SLURM_PROCID")
         }
         // Jobs that share a node need ports of their own; every task knows the job's number.
@@ -114,6 +119,8 @@ private struct LaunchVariables {
 
     /// How many processes there are. Each is asked after in turn, which for a number beyond any use would take hours.
     private func size(_ name: String) throws -> Int? { try number(name, from: 1, below: 65_537) }
+
+    private var host: String? { environment["MASTER_ADDR"].flatMap { $0.isEmpty ? nil : $0 } }
 
     private func port() throws -> UInt16? {
         try number("MASTER_PORT", from: 1, below: 65_536).map(UInt16.init)

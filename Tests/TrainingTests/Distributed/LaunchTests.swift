@@ -16,6 +16,13 @@ final class LaunchTests: XCTestCase {
                 "SLURM_PROCID": "0", "SLURM_NTASKS": "4", "SLURM_JOB_NODELIST": "a", "ENVIRONMENT": "BATCH",
             ]))
         XCTAssertNil(try Launch.find(["SLURM_PROCID": "0", "SLURM_STEP_NUM_TASKS": "1", "SLURM_NTASKS": "4"]))
+        // torchrun's only process, and one that torchrun has started alone in a task of Slurm's.
+        let only = ["RANK": "0", "WORLD_SIZE": "1"]
+        XCTAssertNil(try Launch.find(only))
+        XCTAssertNil(try Launch.find(only, localRank: 0))
+        XCTAssertNil(try Launch.find(byRank.merging(only) { $1 }))
+        XCTAssertNil(
+            try Launch.find(only.merging(["SLURM_PROCID": "1", "SLURM_NTASKS": "2", "SLURM_NODELIST": "a"]) { $1 }))
     }
 
     func testTheVariablesOfTorchrun() throws {
@@ -40,6 +47,7 @@ final class LaunchTests: XCTestCase {
         XCTAssertEqual(try Launch.find(named), Launch(rank: 5, size: 16, host: "10.0.0.1", port: 1234))
         let older = ["SLURM_PROCID": "1", "SLURM_NTASKS": "2", "SLURM_NODELIST": "a,b", "SLURM_JOB_ID": "7"]
         XCTAssertEqual(try Launch.find(older), Launch(rank: 1, size: 2, host: "a", port: 20_007))
+        XCTAssertEqual(try Launch.find(older.merging(["MASTER_ADDR": ""]) { $1 })?.host, "a")
         // What torchrun says counts, where it runs in a job of Slurm's.
         XCTAssertEqual(try Launch.find(step.merging(byRank) { $1 })?.size, 8)
     }
@@ -82,6 +90,10 @@ final class LaunchTests: XCTestCase {
         assertRefuses(
             ["SLURM_PROCID": "1", "SLURM_NTASKS": "4000000000", "SLURM_NODELIST": "a"],
             .badValue(variable: "SLURM_NTASKS", value: "4000000000", wanted: "a whole number from 1 to 65536"))
+        assertRefuses(with("MASTER_ADDR", ""), .missing(variable: "MASTER_ADDR", beside: "RANK"))
+        assertRefuses(
+            ["RANK": "1", "WORLD_SIZE": "1"],
+            .badValue(variable: "RANK", value: "1", wanted: "a whole number from 0 to 0"))
         assertRefuses(
             with("MASTER_PORT", "70000"),
             .badValue(variable: "MASTER_PORT", value: "70000", wanted: "a whole number from 1 to 65535"))
