@@ -34,6 +34,9 @@ struct Bench: ParsableCommand {
         }
         let location = model.modelNameOrPath == nil ? nil : problems.catching(model.location)
         try problems.throwIfAny()
+        guard try Launch.find(ProcessInfo.processInfo.environment, localRank: devices.localRank) == nil else {
+            throw CommandError("camtl bench measures one process; start it without torchrun or srun")
+        }
         guard let location else { preconditionFailure("what is missing is a problem that has been thrown") }
         for file in bench.files { try checkWritable(file) }
         let precisions = [("uncertainty_scoring", sampling.scoringPrecision), ("eval_precision", bench.evalPrecision)]

@@ -197,4 +197,15 @@ final class BenchTests: CommandTestCase {
             bench("--measure", "tokenizer", "--write_batches", file("a.jsonl").path), "--measure leaves that out")
         try assertRefuses(bench("--json", file("missing/bench.json").path), "missing/bench.json")
     }
+
+    func testOneProcessIsMeasuredAndNotOneOfSeveral() throws {
+        let torchrun = ["RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"]
+        let srun = ["SLURM_PROCID": "0", "SLURM_STEP_NUM_TASKS": "2", "SLURM_STEP_NODELIST": "localhost"]
+        for environment in [torchrun, srun] {
+            try assertRefuses(
+                bench(), "camtl bench measures one process; start it without torchrun or srun",
+                environment: environment)
+        }
+        try camtl(bench("--measure", "tokenizer"), environment: ["RANK": "0", "WORLD_SIZE": "1"])
+    }
 }

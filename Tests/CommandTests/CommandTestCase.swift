@@ -105,11 +105,11 @@ extension CommandTestCase {
     ///   - printsResults: whether results of what came before the fault may stand on standard output.
     @discardableResult
     func assertRefuses(
-        _ arguments: [String], _ parts: String..., input: Data = Data(), lines: Int = 1, printsResults: Bool = false,
-        file: StaticString = #filePath, line: UInt = #line
+        _ arguments: [String], _ parts: String..., input: Data = Data(), environment: [String: String] = [:],
+        lines: Int = 1, printsResults: Bool = false, file: StaticString = #filePath, line: UInt = #line
     ) throws -> Outcome {
         let before = try contents(of: folder)
-        let outcome = try outcome(of: arguments, input: input)
+        let outcome = try outcome(of: arguments, input: input, environment: environment)
         func check(_ isRight: Bool, _ problem: String) {
             XCTAssert(isRight, "\(problem)\n\(outcome.messages)", file: file, line: line)
         }
