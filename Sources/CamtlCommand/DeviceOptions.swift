@@ -108,7 +108,8 @@ struct DeviceOptions: SettingsGroup {
         }
         if localRank < -1 { problems.add("--local_rank is \(localRank); it has to be -1 or more") }
         if !(1...Double(Problems.highestCount)).contains(ddpTimeout) {
-            problems.add("--ddp_timeout is \(ddpTimeout); it has to be at least 1 second")
+            problems.add(
+                "--ddp_timeout is \(ddpTimeout); it has to be from 1 to \(Problems.highestCount) seconds")
         }
         for (name, isGiven) in [("tpu_num_cores", tpuNumCores != nil), ("tpu_metrics_debug", tpuMetricsDebug)]
         where isGiven {

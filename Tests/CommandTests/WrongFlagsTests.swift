@@ -163,8 +163,11 @@ final class WrongFlagsTests: CommandTestCase {
         try assertRefuses(
             arguments("--do_train", "--local_rank", "0"), "--local_rank 0 says that this is one of several processes",
             "RANK, WORLD_SIZE", "torchrun")
-        try assertRefuses(
-            arguments("--do_train", "--ddp_timeout", "0"), "--ddp_timeout is 0.0; it has to be at least 1")
+        for (text, number) in [("0", "0.0"), ("2e9", "2000000000.0"), ("nan", "nan")] {
+            try assertRefuses(
+                arguments("--do_train", "--ddp_timeout", text),
+                "--ddp_timeout is \(number); it has to be from 1 to 1000000000 seconds")
+        }
     }
 
     func testFlagsThatNeedAnotherAreRefusedAtOnce() throws {
