@@ -100,7 +100,8 @@ struct DataOptions: SettingsGroup {
 
     func cacheDirectory() throws -> URL {
         if let cacheDir { return URL(fileURLWithPath: cacheDir) }
-        let environment = ProcessInfo.processInfo.environment
+        // A variable that is empty says nothing, as in Scripts/setup.py.
+        let environment = ProcessInfo.processInfo.environment.filter { !$0.value.isEmpty }
         if let own = environment["CAMTL_CACHE_DIR"] { return URL(fileURLWithPath: own + "/features") }
         guard let base = environment["XDG_CACHE_HOME"] ?? environment["HOME"].map({ $0 + "/.cache" }) else {
             throw CommandError("there is no HOME to keep encoded data in; give --cache_dir")

@@ -8,6 +8,31 @@ final class TrainingRunTests: CommandTestCase {
         ["--use_mt_uncertainty", "--percent_of_max_data_size", "0.5"],
     ]
 
+    func testEncodedDataIsKeptInTheCacheThatVariablesName() throws {
+        try TinyEncoder().write(to: encoder)
+        try TinyGLUE.write(["rte"], to: data)
+        // HOME is the test's folder. A variable that is empty counts as none.
+        let cases = [
+            (["CAMTL_CACHE_DIR": "", "XDG_CACHE_HOME": ""], ".cache/camtl/features"),
+            (["CAMTL_CACHE_DIR": "", "XDG_CACHE_HOME": "xdg"], "xdg/camtl/features"),
+            (["CAMTL_CACHE_DIR": "own", "XDG_CACHE_HOME": "xdg"], "own/features"),
+        ]
+        let run = [
+            "--model_name_or_path", encoder.path, "--data_dir", data.path, "--tasks", "rte", "--output_dir",
+            output.path, "--overwrite_output_dir", "--max_seq_length", "16", "--threads", "1", "--do_train",
+            "--max_steps", "1",
+        ]
+        for (environment, place) in cases {
+            try camtl(run, environment: environment)
+            let cache = folder.appendingPathComponent(place)
+            XCTAssertFalse(try names(in: cache).isEmpty, place)
+            try FileManager.default.removeItem(at: cache)
+        }
+        let outcome = try outcome(of: run, environment: ["XDG_CACHE_HOME": "", "HOME": ""])
+        XCTAssertNotEqual(outcome.status, 0)
+        XCTAssertTrue(outcome.messages.contains("there is no HOME to keep encoded data in"), outcome.messages)
+    }
+
     private func assertRunsThrough(_ type: String, file: StaticString = #filePath, line: UInt = #line) throws {
         try TinyEncoder().write(to: encoder)
         try TinyGLUE.write(["rte", "sts-b", "mnli"], to: data)
