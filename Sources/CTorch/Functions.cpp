@@ -52,10 +52,6 @@ bool ct_zero_in_place(CTTensor target) {
     });
 }
 
-CTTensor ct_linear(CTTensor source, CTTensor weight, CTTensor bias) {
-    return tensor([&] { return at::linear(source->value, weight->value, optionalTensor(bias)); });
-}
-
 CTTensor ct_embedding(CTTensor weight, CTTensor indices, int64_t paddingIndex, bool sparse) {
     return tensor([&] {
         return at::embedding(weight->value, indices->value, paddingIndex, /*scale_grad_by_freq=*/false, sparse);

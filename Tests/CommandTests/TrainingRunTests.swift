@@ -175,4 +175,32 @@ final class TrainingRunTests: CommandTestCase {
         }
         XCTAssertFalse(outcome.messages.contains("\u{1B}"), "no terminal, no bar")
     }
+
+    #if arch(x86_64)
+        func testTheProductsOfEitherLibrary() throws {
+            try TinyEncoder().write(to: encoder)
+            try TinyGLUE.write(["rte", "sts-b"], to: data)
+            let losses = try ["mkl", "onednn"].map { library in
+                let output = folder.appendingPathComponent(library)
+                let outcome = try camtl(
+                    arguments(tasks: ["rte", "sts-b"], output: output)
+                        + ["--encoder_type", "ca-mtl-base", "--do_train", "--per_device_train_batch_size", "16"]
+                        + ["--max_steps", "6", "--logging_steps", "1"],
+                    environment: ["CAMTL_CPU_PRODUCTS": library, "ONEDNN_VERBOSE": "1"])
+                // What oneDNN says of each product: of those of the forward pass, and of either gradient.
+                let products = outcome.lines.filter { $0.contains("inner_product") }
+                XCTAssertEqual(products.isEmpty, library == "mkl", outcome.text)
+                return try trainingLosses(in: output)
+            }
+            XCTAssertEqual(losses[0].count, 6)
+            XCTAssertEqual(losses[0].count, losses[1].count)
+            for (one, other) in zip(losses[0], losses[1]) { XCTAssertEqual(one, other, accuracy: 1e-5 * one) }
+        }
+
+        private func trainingLosses(in output: URL) throws -> [Double] {
+            let state = try json(output.appendingPathComponent("trainer_state.json"))
+            let history = try XCTUnwrap(state["log_history"] as? [[String: Any]])
+            return history.compactMap { $0["loss"] as? Double }
+        }
+    #endif
 }

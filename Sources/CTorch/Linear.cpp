@@ -1,0 +1,111 @@
+// Linear layers.
+//
+// libtorch multiplies float32 matrices with MKL, which takes AVX-512 on Intel's processors only. oneDNN, which libtorch
+// has, too, takes it wherever there is: on AMD's its products are twice as fast.
+
+#include "Support.h"
+
+#include <cstdlib>
+#include <string_view>
+
+#include <ATen/core/dispatch/Dispatcher.h>
+#include <torch/torch.h>
+
+using namespace ctorch;
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+namespace {
+
+/// oneDNN compiles a product for each shape. Rows filled up to a multiple of this have few, which it keeps.
+constexpr int64_t rowStep = 32;
+/// With fewer rows, as many as a batch has examples, the call itself is what takes time.
+constexpr int64_t fewestRows = 64;
+
+using Product = at::Tensor(
+    const at::Tensor &, const at::Tensor &, const std::optional<at::Tensor> &, std::string_view,
+    c10::List<std::optional<at::Scalar>>, std::optional<std::string_view>);
+
+/// libtorch's operator of oneDNN's x Wᵀ + b; none where libtorch is built without.
+const std::optional<c10::TypedOperatorHandle<Product>> &oneDNN() {
+    static const auto handle = [] {
+        const auto found = c10::Dispatcher::singleton().findSchema({"mkldnn::_linear_pointwise", ""});
+        return found ? std::optional(found->typed<Product>()) : std::nullopt;
+    }();
+    return handle;
+}
+
+bool prefersOneDNN() {
+#if defined(__x86_64__)
+    static const bool result = [] {
+        if (!oneDNN()) return false;
+        const char *choice = std::getenv("CAMTL_CPU_PRODUCTS");
+        const std::string_view name = choice ? choice : "";
+        if (name == "onednn" || name == "mkl") return name == "onednn";
+        return !__builtin_cpu_is("intel") && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")
+            && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    }();
+    return result;
+#else
+    return false;
+#endif
+}
+
+/// x Wᵀ + b of matrices, whose strides may be any.
+at::Tensor product(
+    const at::Tensor &x, const at::Tensor &weight, const std::optional<at::Tensor> &bias = std::nullopt) {
+    return oneDNN()->call(x, weight, bias, "none", c10::List<std::optional<at::Scalar>>(), "");
+}
+
+at::Tensor filledUp(const at::Tensor &rows) {
+    const int64_t missing = (rowStep - rows.size(0) % rowStep) % rowStep;
+    return missing == 0 ? rows : at::constant_pad_nd(rows, {0, 0, 0, missing});
+}
+
+struct Linear : torch::autograd::Function<Linear> {
+    static at::Tensor forward(
+        AutogradContext *context, const at::Tensor &x, const at::Tensor &weight,
+        const std::optional<at::Tensor> &bias) {
+        context->saved_data["has bias"] = bias.has_value();
+        context->save_for_backward({x, weight});
+        return product(filledUp(x), weight, bias).narrow(0, 0, x.size(0));
+    }
+
+    static variable_list backward(AutogradContext *context, variable_list gradients) {
+        const variable_list saved = context->get_saved_variables();
+        const at::Tensor &gradient = gradients[0];
+        const at::Tensor filled = filledUp(gradient);
+        variable_list results(3);
+        if (context->needs_input_grad(0)) {
+            results[0] = product(filled, saved[1].t()).narrow(0, 0, gradient.size(0));
+        }
+        if (context->needs_input_grad(1)) results[1] = product(filled.t(), filledUp(saved[0]).t());
+        // What isn't there has no number to ask for.
+        if (context->saved_data["has bias"].toBool() && context->needs_input_grad(2)) results[2] = gradient.sum(0);
+        return results;
+    }
+};
+
+bool takesOneDNN(const at::Tensor &x, const at::Tensor &weight, const std::optional<at::Tensor> &bias) {
+    const auto fits = [](const at::Tensor &tensor) {
+        return tensor.device().is_cpu() && tensor.scalar_type() == at::kFloat;
+    };
+    return fits(x) && fits(weight) && (!bias || fits(*bias)) && weight.dim() == 2 && x.dim() >= 2
+        && x.size(-1) == weight.size(1) && weight.numel() > 0 && x.numel() >= fewestRows * x.size(-1)
+        && prefersOneDNN();
+}
+
+}  // namespace
+
+CTTensor ct_linear(CTTensor source, CTTensor weight, CTTensor bias) {
+    return tensor([&] {
+        const std::optional<at::Tensor> addend = optionalTensor(bias);
+        if (!takesOneDNN(source->value, weight->value, addend)) {
+            return at::linear(source->value, weight->value, addend);
+        }
+        auto shape = source->value.sizes().vec();
+        shape.back() = weight->value.size(0);
+        const at::Tensor rows = source->value.reshape({-1, source->value.size(-1)});
+        return Linear::apply(rows, weight->value, addend).view(shape);
+    });
+}
