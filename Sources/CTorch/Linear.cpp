@@ -5,6 +5,8 @@
 
 #include "Support.h"
 
+#include <algorithm>
+#include <bit>
 #include <cstdlib>
 #include <string_view>
 
@@ -17,8 +19,6 @@ using torch::autograd::variable_list;
 
 namespace {
 
-/// oneDNN compiles a product for each shape. Rows filled up to a multiple of this have few, which it keeps.
-constexpr int64_t rowStep = 32;
 /// With fewer rows, as many as a batch has examples, the call itself is what takes time.
 constexpr int64_t fewestRows = 64;
 
@@ -57,8 +57,12 @@ at::Tensor product(
     return oneDNN()->call(x, weight, bias, "none", c10::List<std::optional<at::Scalar>>(), "");
 }
 
+/// Rows of zeros are added up to one of eight numbers between a power of two and the next: oneDNN compiles a product for
+/// each shape that it meets, and keeps it.
 at::Tensor filledUp(const at::Tensor &rows) {
-    const int64_t missing = (rowStep - rows.size(0) % rowStep) % rowStep;
+    const int64_t count = rows.size(0);
+    const int64_t step = std::max<int64_t>(32, std::bit_floor(static_cast<uint64_t>(count)) / 8);
+    const int64_t missing = (step - count % step) % step;
     return missing == 0 ? rows : at::constant_pad_nd(rows, {0, 0, 0, missing});
 }
 
