@@ -79,12 +79,16 @@ def full(bench: Workbench) -> str:
 
 
 def uncertainty(bench: Workbench) -> str:
-    def run_of(*flags):
-        return lambda: bench.bench(*BASE, *TRAINING, "--sampling", "uncertainty", *flags)
+    full = made_data.lengthen(bench.data, bench.folder / "equal", words=bench.max_length, rows=1000)
+
+    def run_of(*flags, **data):
+        return lambda: bench.bench(*BASE, *TRAINING, "--sampling", "uncertainty", *flags, **data)
     results = bench.interleaved({
         "uncertainty": run_of(),
         "uncertainty, scored without dropout": run_of("--uncertainty_dropout", "off"),
-        "uncertainty, scored in int8": run_of("--uncertainty_scoring", "int8")})
+        "uncertainty, scored in int8": run_of("--uncertainty_scoring", "int8"),
+        "rows of one length, uncertainty": run_of(data=full),
+        "rows of one length, uncertainty, scored in int8": run_of("--uncertainty_scoring", "int8", data=full)})
     compared = bench.bench(
         *BASE, *TRAINING, "--sampling", "uncertainty", "--uncertainty_scoring", "int8", "--bench_picks",
         str(COMPARED_STEPS))["picks"]
@@ -101,14 +105,17 @@ def uncertainty(bench: Workbench) -> str:
             f"{median(reports[0], number, 'operations') / 1e9:,.1f}",
             Spread.of(share(report, number) for report in reports).text(1), times_uniform("operations"),
             times_uniform("seconds")])
-    add("uniform", results["uncertainty"], 0)
     for name, reports in results.items():
+        if name.endswith("uncertainty"):
+            add(name.replace("uncertainty", "uniform"), reports, 0)
         add(name, reports, 1)
     tasks = len(results["uncertainty"][0]["tasks"])
     return (
         f"A step under uncertainty sampling scores {tasks} × {bench.batch_size} candidates and trains on "
-        f"{bench.batch_size} of them, whose lengths are their own. Each process also measures uniform steps; the last "
-        "two columns are times theirs.\n\n" + table(rows)
+        f"{bench.batch_size} of them. Each process also measures uniform steps; the last two columns are times theirs. "
+        "Of real rows the model is less sure of longer ones, so that it trains on more tokens than a uniform step has; "
+        f"where all rows have {bench.max_length} tokens, a step is {1 + tasks / 3:.2g} times a uniform one but for the "
+        "last layer.\n\n" + table(rows)
         + f"\n\nOver {COMPARED_STEPS} training steps {compared['equal'] / compared['picked']:.1%} of the picks of int8 "
         "scoring were those of exact scoring under the same dropout.")
 

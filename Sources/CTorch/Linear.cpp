@@ -3,6 +3,7 @@
 // libtorch multiplies float32 matrices with MKL, which takes AVX-512 on Intel's processors only. oneDNN, which libtorch
 // has, too, takes it wherever there is: on AMD's its products are twice as fast.
 
+#include "Kernels/Kernels.h"
 #include "Support.h"
 
 #include <algorithm>
@@ -42,8 +43,7 @@ bool prefersOneDNN() {
         const char *choice = std::getenv("CAMTL_CPU_PRODUCTS");
         const std::string_view name = choice ? choice : "";
         if (name == "onednn" || name == "mkl") return name == "onednn";
-        return !__builtin_cpu_is("intel") && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")
-            && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+        return !__builtin_cpu_is("intel") && hasAVX512();
     }();
     return result;
 #else
@@ -71,7 +71,8 @@ struct Linear : torch::autograd::Function<Linear> {
         AutogradContext *context, const at::Tensor &x, const at::Tensor &weight,
         const std::optional<at::Tensor> &bias) {
         context->saved_data["has bias"] = bias.has_value();
-        context->save_for_backward({x, weight});
+        // Only the gradient of the weight reads x: where that is frozen, nothing needs to keep it.
+        context->save_for_backward({weight.requires_grad() ? x : at::Tensor(), weight});
         return product(filledUp(x), weight, bias).narrow(0, 0, x.size(0));
     }
 

@@ -126,6 +126,9 @@ struct Kernels {
     void (*attentionBackward)(const AttentionHeadBackward &head, float *scratch);
 };
 
+/// Whether the processor has the parts of AVX-512 that the widest loops take.
+bool hasAVX512();
+
 /// Those for the machine this runs on.
 const Kernels &kernels();
 
