@@ -82,9 +82,8 @@ def configuration(model: Path, *keys: str) -> dict:
     return config
 
 
-def deepen(source: Path, target: Path, layers: int, intermediate: int) -> Path:
-    """An encoder's folder with its layers repeated until there are that many, and with the first so many rows of what
-    is between the two products of each feed-forward part."""
+def deepen(source: Path, target: Path, layers: int) -> Path:
+    """An encoder's folder with its layers repeated until there are that many."""
     from safetensors import SafetensorError
     from safetensors.numpy import load_file, save_file
     config = configuration(source, "num_hidden_layers")
@@ -100,13 +99,9 @@ def deepen(source: Path, target: Path, layers: int, intermediate: int) -> Path:
     for path in source.iterdir():
         if path.is_file() and path.name not in ("config.json", "model.safetensors"):
             (target / path.name).symlink_to(path.resolve())
-    deeper = {**config, "num_hidden_layers": layers, "intermediate_size": intermediate}
+    deeper = {**config, "num_hidden_layers": layers}
     (target / "config.json").write_text(json.dumps(deeper))
     for name in list(tensors):
-        if ".intermediate.dense." in name:
-            tensors[name] = tensors[name][:intermediate].copy()
-        elif ".output.dense.weight" in name and ".attention." not in name:
-            tensors[name] = tensors[name][:, :intermediate].copy()
         layer = re.search(r"encoder\.layer\.(\d+)\.", name)
         if layer:
             for further in range(int(layer[1]) + count, layers, count):
@@ -115,8 +110,9 @@ def deepen(source: Path, target: Path, layers: int, intermediate: int) -> Path:
     return target
 
 
-def resize(source: Path, target: Path, hidden: int, layers: int) -> Path:
-    """An encoder's folder with weights drawn at random, for BERT's proportions at that size."""
+def resize(source: Path, target: Path, hidden: int, layers: int, intermediate: int = None) -> Path:
+    """An encoder's folder with weights drawn at random; BERT's proportions at that size, unless its feed-forward parts
+    are given another width."""
     from transformers import BertConfig, BertModel
     config = configuration(source, "vocab_size")
     target.mkdir()
@@ -125,5 +121,5 @@ def resize(source: Path, target: Path, hidden: int, layers: int) -> Path:
             (target / name).symlink_to((source / name).resolve())
     BertModel(BertConfig(
         vocab_size=config["vocab_size"], hidden_size=hidden, num_hidden_layers=layers,
-        num_attention_heads=hidden // 64, intermediate_size=4 * hidden)).save_pretrained(target)
+        num_attention_heads=hidden // 64, intermediate_size=intermediate or 4 * hidden)).save_pretrained(target)
     return target

@@ -96,11 +96,13 @@ def conditions(bench: Workbench, data: Path) -> str:
     """Where and with what a section was measured."""
     machine = bench.reports[0]["machine"]
     peak = Spread.of(report["gemm_peak"] / 1e9 for report in bench.reports).text(0)
+    # Sections that measure no training have no steps.
+    steps = f", steps of a round: {bench.steps}" if any(report.get("training") for report in bench.reports) else ""
     versions = {"camtl": revision(), "libtorch": bench.reports[0]["libtorch"], **bench.versions,
                 "Python": platform.python_version()}
     return (
         f"*{machine['processor']}, {machine['processors']} processors, {machine['memory'] / 1e9:.0f} GB; "
-        f"{bench.threads} threads, GEMM peak {peak} GFLOP/s; rounds: {bench.rounds}, steps of a round: {bench.steps}; "
+        f"{bench.threads} threads, GEMM peak {peak} GFLOP/s; rounds: {bench.rounds}{steps}; "
         f"model {bench.model.name}, data {data.name}; "
         + ", ".join(f"{name} {version}" for name, version in versions.items()) + ".*")
 

@@ -121,21 +121,21 @@ def uncertainty(bench: Workbench) -> str:
 
 
 def large(bench: Workbench) -> str:
-    layers = 12
-    config = made_data.configuration(bench.model, "intermediate_size", "hidden_size")
+    layers, hidden = 12, 768
     shapes = {
-        "as wide as pretrained, half of the layers frozen": (config["intermediate_size"], f"0-{layers // 2 - 1}"),
-        "feed-forward parts as narrow as the rest, all layers frozen": (config["hidden_size"], f"0-{layers - 1}")}
+        "pretrained layers, half of them frozen": (
+            made_data.deepen(bench.model, bench.folder / "deep", layers), f"0-{layers // 2 - 1}", bench.batch_size),
+        f"{hidden} wide, feed-forward parts {hidden // 4}, all layers frozen": (
+            made_data.resize(bench.model, bench.folder / "narrow", hidden, layers, intermediate=hidden // 4),
+            f"0-{layers - 1}", 4 * bench.batch_size)}
     contenders = {}
-    for number, (shape, (intermediate, frozen)) in enumerate(shapes.items()):
-        model = made_data.deepen(bench.model, bench.folder / f"deep{number}", layers, intermediate)
-
-        def run_of(*flags, model=model, frozen=frozen):
+    for shape, (model, frozen, batch) in shapes.items():
+        def run_of(*flags, model=model, frozen=frozen, batch=batch):
             return lambda: bench.bench(
                 "--encoder_type", "ca-mtl-large", *TRAINING, "--model_name_or_path", model, "--freeze_encoder_layers",
-                frozen, *flags)
-        contenders[f"{shape}; chain where it is read"] = run_of()
-        contenders[f"{shape}; chain at every position"] = run_of("--every_position")
+                frozen, "--per_device_train_batch_size", batch, *flags)
+        contenders[f"{shape}, batches of {batch}; chain where it is read"] = run_of()
+        contenders[f"{shape}, batches of {batch}; chain at every position"] = run_of("--every_position")
     results = bench.interleaved(contenders)
     rows = [[f"ca-mtl-large, {layers} layers", "s/step", "GFLOP a step", "% of GEMM peak", "times"]]
     for name, reports in results.items():
@@ -148,8 +148,10 @@ def large(bench: Workbench) -> str:
             Spread.of(map(share, reports)).text(1),
             Spread.of(ratio(there, here) for there, here in zip(seconds, ours)).text(2)])
     return (
-        f"The encoder with its layers repeated to be {layers}. At every position the chain of bottlenecks and the last "
-        "layer are computed as the original does; the operations counted are those that are needed.\n\n" + table(rows))
+        f"The encoder with its layers repeated to be {layers}; and one drawn at random, whose layers are as small beside "
+        "the chain of bottlenecks as narrow feed-forward parts make them, in batches so large that the optimiser's work "
+        "is small, too. At every position the chain and the last layer are computed as the original does; the "
+        "operations counted are those that are needed.\n\n" + table(rows))
 
 
 def rates(results: dict[str, list[dict]], peer: str, sizes: tuple, shares: dict[str, str]) -> str:
