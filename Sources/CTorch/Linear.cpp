@@ -4,6 +4,7 @@
 // has, too, takes it wherever there is: on AMD's its products are twice as fast.
 
 #include "Kernels/Kernels.h"
+#include "Parallel.h"
 #include "Support.h"
 
 #include <algorithm>
@@ -66,6 +67,31 @@ at::Tensor filledUp(const at::Tensor &rows) {
     return missing == 0 ? rows : at::constant_pad_nd(rows, {0, 0, 0, missing});
 }
 
+/// The transpose of a matrix, in its order in memory. libtorch's own `contiguous` moves it in one thread.
+at::Tensor transposed(const at::Tensor &source) {
+    // In squares of whole cache lines, both sides of which fit the nearest cache.
+    constexpr int64_t block = 32;
+    const at::Tensor matrix = source.contiguous();
+    const int64_t rows = matrix.size(0), columns = matrix.size(1);
+    at::Tensor result = at::empty({columns, rows}, matrix.options());
+    const float *from = matrix.const_data_ptr<float>();
+    float *to = result.mutable_data_ptr<float>();
+    const int64_t across = (columns + block - 1) / block, down = (rows + block - 1) / block;
+    parallelFor(0, across * down, /*grain=*/64, [&](int64_t begin, int64_t end) {
+        for (int64_t place = begin; place < end; ++place) {
+            const int64_t firstColumn = place % across * block, firstRow = place / across * block;
+            const int64_t lastColumn = std::min(columns, firstColumn + block);
+            const int64_t lastRow = std::min(rows, firstRow + block);
+            for (int64_t column = firstColumn; column < lastColumn; ++column) {
+                for (int64_t row = firstRow; row < lastRow; ++row) {
+                    to[column * rows + row] = from[row * columns + column];
+                }
+            }
+        }
+    });
+    return result;
+}
+
 struct Linear : torch::autograd::Function<Linear> {
     static at::Tensor forward(
         AutogradContext *context, const at::Tensor &x, const at::Tensor &weight,
@@ -84,7 +110,7 @@ struct Linear : torch::autograd::Function<Linear> {
         if (context->needs_input_grad(0)) {
             results[0] = product(filled, saved[1].t()).narrow(0, 0, gradient.size(0));
         }
-        if (context->needs_input_grad(1)) results[1] = product(filled.t(), filledUp(saved[0]).t());
+        if (context->needs_input_grad(1)) results[1] = product(transposed(filled), filledUp(saved[0]).t());
         // What isn't there has no number to ask for.
         if (context->saved_data["has bias"].toBool() && context->needs_input_grad(2)) results[2] = gradient.sum(0);
         return results;
