@@ -120,7 +120,7 @@ def main() -> None:
             bench = Workbench(
                 program=options.camtl.resolve(), model=options.model.absolute(), data=options.data_dir.resolve(),
                 folder=place, threads=options.threads, rounds=options.rounds, steps=options.steps,
-                warmup=options.warmup, plot=options.output.absolute().with_name("growth.svg"))
+                warmup=options.warmup, plot=options.output.absolute().with_name(f"{options.output.stem}-growth.svg"))
             body = getattr(growth if name == "growth" else sections, name)(bench)
             body += "\n\n" + conditions(bench, bench.data)
             write(options.output, INTRODUCTION, list(TITLES.values()), {TITLES[name]: body})
