@@ -148,10 +148,10 @@ def large(bench: Workbench) -> str:
             Spread.of(map(share, reports)).text(1),
             Spread.of(ratio(there, here) for there, here in zip(seconds, ours)).text(2)])
     return (
-        f"The encoder with its layers repeated to be {layers}; and one drawn at random, whose layers are as small beside "
-        "the chain of bottlenecks as narrow feed-forward parts make them, in batches so large that the optimiser's work "
-        "is small, too. At every position the chain and the last layer are computed as the original does; the "
-        "operations counted are those that are needed.\n\n" + table(rows))
+        f"The encoder with its layers repeated to be {layers}; and one drawn at random, whose layers are as small "
+        "beside the chain of bottlenecks as narrow feed-forward parts make them, in batches so large that the "
+        "optimiser's work is small, too. At every position the chain and the last layer are computed as the original "
+        "does; the operations counted are those that are needed.\n\n" + table(rows))
 
 
 def rates(results: dict[str, list[dict]], peer: str, sizes: tuple, shares: dict[str, str]) -> str:
