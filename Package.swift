@@ -59,6 +59,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.7.0"),
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
     ],
     targets: engine + [
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
@@ -67,7 +68,10 @@ let package = Package(
         .target(
             name: "Torch", dependencies: ["CTorch", "Files"], swiftSettings: swift, linkerSettings: libraries),
         .target(name: "Tokenization", swiftSettings: swift),
-        .target(name: "Tasks", dependencies: ["Files", "Tokenization"], swiftSettings: swift),
+        .target(
+            name: "Tasks",
+            dependencies: ["Files", "Tokenization", .product(name: "Yams", package: "Yams")],
+            swiftSettings: swift),
         .target(name: "CAMTL", dependencies: ["Files", "Torch", "Tasks", "Tokenization"], swiftSettings: swift),
         .target(
             name: "Training", dependencies: ["CAMTL", "Files", "Tasks", "Torch", "Tokenization"],

@@ -3,38 +3,35 @@ import Torch
 
 /// The loss of a mixed batch.
 public struct BatchLoss {
-    /// The arithmetic mean over the tasks in the batch of `tasks`' losses, not a mean over sequences: a task with one
-    /// sequence in the batch weighs as much as one with seven.
+    /// The arithmetic mean over the tasks in the batch of `tasks`' losses, each times its task's weight, not a mean over
+    /// sequences: a task with one sequence in the batch weighs as much as one with seven.
     public let total: Tensor
-    /// Mean cross entropy, or in regression mean squared error, over a task's sequences.
+    /// The mean over a task's sequences, as its kind has it.
     public let tasks: [(task: Int, loss: Tensor)]
 }
 
 extension ModelOutput {
     /// The batch's loss, as `CaMtl.forward` of the original computes it.
     /// - Parameters:
-    ///   - labels: of each sequence in the batch: the class' number, or the value to predict.
+    ///   - targets: of each sequence in the batch, as its task's kind has them: the class' number, or the value to
+    ///     predict, or 0 and 1 for each label.
     ///   - configuration: the model's.
     ///   - wholeBatch: where this is a part of a batch, how many sequences of each task the whole has: the totals of
     ///     the parts add up to the whole's.
+    ///   - weights: by the tasks' positions in the model's list, those of tasks that don't weigh 1.
     public func loss(
-        labels: [Double], configuration: ModelConfiguration, wholeBatch: [Int: Int]? = nil
+        targets: [[Double]], configuration: ModelConfiguration, wholeBatch: [Int: Int]? = nil,
+        weights: [Int: Double] = [:]
     ) throws -> BatchLoss {
         let losses = try tasks.map { output in
-            let labels = output.samples.map { labels[$0] }
-            switch configuration.tasks[output.task].output {
-            case .classification:
-                let classes = try Tensor(labels.map { Int64($0) }, device: output.logits.device)
-                return (task: output.task, loss: try crossEntropy(logits: output.logits, classes: classes))
-            case .regression:
-                let targets = try Tensor(labels, device: output.logits.device).to(output.logits.dtype)
-                let values = try output.logits.reshaped([-1])
-                return (task: output.task, loss: try meanSquaredError(values, targets))
-            }
+            let loss = try configuration.tasks[output.task].objective.loss(
+                logits: output.logits, targets: output.samples.map { targets[$0] })
+            return (task: output.task, loss: loss)
         }
         let parts = try zip(losses, tasks).map { part, output in
-            guard let whole = wholeBatch?[part.task] else { return part.loss }
-            return try part.loss * (Double(output.samples.count) / Double(whole))
+            let share = wholeBatch?[part.task].map { Double(output.samples.count) / Double($0) } ?? 1
+            let factor = share * weights[part.task, default: 1]
+            return factor == 1 ? part.loss : try part.loss * factor
         }
         let sum = try parts.dropFirst().reduce(parts[0]) { try $0 + $1 }
         return BatchLoss(total: try sum * (1 / Double(wholeBatch?.count ?? losses.count)), tasks: losses)

@@ -69,3 +69,7 @@ CTTensor ct_cross_entropy(CTTensor logits, CTTensor classes) {
 CTTensor ct_mse_loss(CTTensor values, CTTensor targets) {
     return tensor([&] { return at::mse_loss(values->value, targets->value); });
 }
+
+CTTensor ct_binary_cross_entropy(CTTensor logits, CTTensor targets) {
+    return tensor([&] { return at::binary_cross_entropy_with_logits(logits->value, targets->value); });
+}

@@ -48,7 +48,7 @@ struct Convert: ParsableCommand {
             throw CommandError("--max_seq_length is \(length); a sequence has at least 3 tokens")
         }
         var request = TrainedModel.Request()
-        request.tasks = tasks.isEmpty ? nil : try tasks.map { try GLUE.task(named: $0).head }
+        request.tasks = try heads(ofTasks: tasks)
         request.encoderType = encoderType
         request.maxSequenceLength = maxSeqLength
         request.vocabularyFolder = try tokenizerName.map { try ModelLocation(named: $0).folder() }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import CAMTL
 import Foundation
+import Tasks
 import Training
 
 extension EncoderType: ExpressibleByArgument {}
@@ -69,13 +70,14 @@ struct ModelOptions: SettingsGroup {
 
 struct DataOptions: SettingsGroup {
     @Option(
-        name: .customLong("data_dir"), help: "The folder with GLUE's data in its official layout. (required)",
+        name: .customLong("data_dir"),
+        help: "The folder with GLUE's data in its official layout. (required for GLUE's tasks)",
         completion: .directory)
     var dataDir: String?
 
     @Option(
         name: .customLong("tasks"), parsing: .upToNextOption,
-        help: "The tasks, in the order that numbers them. (default: all nine, or the model's)")
+        help: "Names of GLUE's tasks and task files (.yaml, .json), in the order that numbers the tasks. (default: GLUE's nine, or the model's)")
     var tasks: [String] = []
 
     @Flag(name: .customLong("overwrite_cache"), help: "Encode the data anew, whatever the cache has.")
@@ -89,13 +91,20 @@ struct DataOptions: SettingsGroup {
 
     var settings: [Setting] {
         [
-            Setting("data_dir", path: dataDir), Setting("tasks", tasks), Setting("overwrite_cache", overwriteCache),
+            Setting("data_dir", path: dataDir), Setting("tasks", tasks.map(absolute)), Setting("overwrite_cache", overwriteCache),
             Setting("cache_dir", path: cacheDir),
         ]
     }
 
     func check(_ problems: inout Problems) {
-        if dataDir == nil { problems.add("--data_dir is missing: the folder with GLUE's data") }
+        if dataDir == nil, tasks.isEmpty || !tasks.allSatisfy(TaskCatalogue.isTaskFile) {
+            problems.add("--data_dir is missing: the folder with GLUE's data")
+        }
+    }
+
+    /// A task file's absolute path, so that the settings mean the same from anywhere.
+    private func absolute(_ word: String) -> String {
+        TaskCatalogue.isTaskFile(word) ? URL(fileURLWithPath: word).path : word
     }
 
     func cacheDirectory() throws -> URL {
@@ -110,6 +119,12 @@ struct DataOptions: SettingsGroup {
     }
 }
 
+/// The tasks that `--tasks` names of a model; nil where it names none.
+func heads(ofTasks words: [String]) throws -> [TaskHead]? {
+    let (catalogue, names) = try TaskCatalogue.reading(words)
+    return names.isEmpty ? nil : try names.map { try catalogue.task(named: $0).head }
+}
+
 extension RunConfiguration {
     /// What flags that have been checked say of the model, the data and how it is trained; the model is downloaded if
     /// need be.
@@ -117,15 +132,16 @@ extension RunConfiguration {
         _ location: ModelLocation, _ model: ModelOptions, _ data: DataOptions, _ training: TrainingOptions,
         _ sampling: SamplingOptions
     ) throws {
-        guard let dataDir = data.dataDir else { preconditionFailure("a missing folder is a problem of the flags") }
+        let (catalogue, names) = try TaskCatalogue.reading(data.tasks)
         self.init(
-            modelFolder: try location.folder(), dataDirectory: URL(fileURLWithPath: dataDir),
+            modelFolder: try location.folder(), dataDirectory: data.dataDir.map { URL(fileURLWithPath: $0) },
             cacheDirectory: try data.cacheDirectory())
         self.model.encoderType = model.resolvedEncoderType
         self.model.maxSequenceLength = model.maxSeqLength
         self.model.seed = training.seed
         freezing = try model.freezing()
-        taskNames = data.tasks.isEmpty ? nil : data.tasks
+        self.catalogue = catalogue
+        taskNames = names.isEmpty ? nil : names
         overwritesCache = data.overwriteCache
         self.training.sampling = try sampling.resolved()
         self.training.groupsByLength = sampling.groupsByLength

@@ -48,7 +48,7 @@ struct Predict: ParsableCommand {
         warn(Precision.warnings([("eval_precision", precision)]))
         var request = TrainedModel.Request()
         request.mustBeTrained = true
-        request.tasks = tasks.isEmpty ? nil : try tasks.map { try GLUE.task(named: $0).head }
+        request.tasks = try heads(ofTasks: tasks)
         let folder = try ModelLocation(named: modelNameOrPath).folder()
         let launching = try Launching(allowsCUDA: !placement.noCUDA)
         request.device = launching.device

@@ -20,7 +20,7 @@ final class Renderer {
         case .nothingToResume: line("there is no checkpoint to go on from; training starts at the beginning")
         case .frozen(let report): show(report)
         case .encoded(let set, let split, let examples, let skipped, let origin):
-            let damaged = skipped == 0 ? "" : ", \(skipped) damaged rows left out"
+            let damaged = skipped == 0 ? "" : ", \(skipped) rows left out, damaged or without a label"
             line("\(set) \(split.rawValue): \(examples) examples\(damaged) (\(origin.text))")
         case .training(let event): show(event)
         case .trained(let summary): show(summary)
@@ -34,12 +34,13 @@ final class Renderer {
     private func show(_ submission: Submission, in output: URL) {
         let folder = Submission.folder(in: output)
         for member in submission.members {
-            let path = folder.appendingPathComponent(member.file.name).path
+            let path = folder.appendingPathComponent(member.fileName).path
             line("\(member.predictions.set) test: \(member.predictions.count) rows predicted, \(path)")
         }
+        guard submission.hasGLUE else { return }
         let archive = Submission.archive(in: output).path
         guard !submission.gaps.isEmpty else {
-            return line("wrote \(archive): a complete submission of \(submission.members.count) files")
+            return line("wrote \(archive): a complete submission of \(submission.members.count(where: \.isGLUE)) files")
         }
         line("warning: \(archive) is not a complete submission")
         for gap in submission.gaps { line("  \(gap)") }

@@ -21,19 +21,19 @@ public struct FeatureCache: Sendable {
         vocabularyHash = SHA256(tokenizer.vocabulary.fileContents).hexadecimal
     }
 
-    /// The encoded examples of a task's file: from the cache, or built into it if the cache has none or a damaged file.
+    /// The encoded examples of a task's set: from the cache, or built into it if the cache has none or a damaged file.
     ///
     /// - Parameters:
-    ///   - task: the task that the file belongs to.
-    ///   - file: one of its files.
-    ///   - dataDirectory: the folder with GLUE's data.
+    ///   - task: the task that the set belongs to.
+    ///   - file: one of its sets.
+    ///   - dataDirectory: the folder with GLUE's data, if the set is one of its.
     ///   - overwrite: builds anew whatever the cache has.
-    /// - Throws: `DataFileError` for the source file; `FeatureCacheError` if the cache can't be written.
+    /// - Throws: `DataFileError` for the source files; `FeatureCacheError` if the cache can't be written.
     public func features(
-        of task: TaskDefinition, in file: DataFile, dataDirectory: URL, overwrite: Bool = false
+        of task: TaskDefinition, in file: DataFile, dataDirectory: URL?, overwrite: Bool = false
     ) throws -> FeatureSet {
-        let source = try ExampleSource(file, of: task, at: try file.url(in: dataDirectory))
-        let key = try FeatureKey(source: source.mapped, file: file, task: task, cache: self)
+        let sources = try file.sources(of: task.kind, in: dataDirectory, scratch: directory)
+        let key = try FeatureKey(sources: sources, file: file, kind: task.kind, cache: self)
         let url = directory.appendingPathComponent(key.hexadecimal + ".features")
         let path = url.path
         var origin = FeatureSet.Origin.built
@@ -47,7 +47,7 @@ public struct FeatureCache: Sendable {
             } catch is SystemError {}
         }
         try FeatureBuilder(
-            source: source, tokenizer: tokenizer, maxSequenceLength: maxSequenceLength, hasLabels: file.columns.hasLabel
+            sources: sources, tokenizer: tokenizer, maxSequenceLength: maxSequenceLength, hasLabels: file.columns.hasLabel
         ).build(key: key, at: url)
         do {
             return try FeatureSet(contentsOf: path, key: key, origin: origin)

@@ -5,8 +5,9 @@ struct DamagedFile: Error {
     let reason: String
 }
 
-/// The layout of a cache file: a header; one record an example; the input ids of all examples one after the other, each
-/// an `Int32`. Header and records are 64-bit words in the machine's byte order.
+/// The layout of a cache file: a header; one record an example; 32-bit words, of each example its input ids, each an
+/// `Int32`, and then, where its target has several numbers, these, each a `Float`. Header and records are 64-bit words in
+/// the machine's byte order.
 ///
 /// `capacity` records are laid out before the examples are counted; those that damaged rows leave unused are zero.
 enum FeatureFile {
@@ -17,7 +18,7 @@ enum FeatureFile {
 
     static func recordOffset(_ index: Int) -> Int { Header.size + index * Record.size }
 
-    static func idsOffset(capacity: Int) -> Int { recordOffset(capacity) }
+    static func wordsOffset(capacity: Int) -> Int { recordOffset(capacity) }
 
     /// A hash of the file after its first word: of the pieces that `MappedFile` cuts it into, and then of those hashes.
     /// A single changed word always changes it.
@@ -57,8 +58,8 @@ extension FeatureFile {
         var count: Int
         /// The number of records laid out.
         var capacity: Int
-        /// The number of input ids of all examples together.
-        var idCount: Int
+        /// The number of 32-bit words of all examples together.
+        var wordCount: Int
         var skippedRows: Int
         var hasLabels: Bool
     }
@@ -67,14 +68,16 @@ extension FeatureFile {
     struct Record {
         static let size = 4 * MemoryLayout<UInt64>.size
 
-        /// The index of its first id among the ids of all examples.
-        var idOffset: Int
+        /// The index of its first word among those of all examples.
+        var offset: Int
         var length: Int
         /// The number of its ids that have token type 0.
         var firstSegmentLength: Int
         var line: Int
-        /// NaN in a file without labels.
+        /// The target where it is one number; NaN in a file without labels.
         var label: Float
+        /// How many numbers the target has where it is several, after the ids.
+        var targetCount: Int
     }
 }
 
@@ -82,7 +85,7 @@ extension FeatureFile.Header {
     /// - Parameter checksum: of the file with these words in it; 0 while it isn't known.
     func words(checksum: UInt64) -> [UInt64] {
         [checksum, FeatureFile.magic, FeatureFile.version] + key
-            + [count, capacity, idCount, skippedRows].map { UInt64($0) } + [hasLabels ? 1 : 0]
+            + [count, capacity, wordCount, skippedRows].map { UInt64($0) } + [hasLabels ? 1 : 0]
     }
 
     /// The header of a file all of whose bytes are checked.
@@ -99,10 +102,10 @@ extension FeatureFile.Header {
         // No number can exceed the file's size, so that none of the sums below overflows.
         let sizes = words[7..<11].compactMap { Int(exactly: $0) }.filter { $0 <= file.count }
         guard sizes.count == 4, sizes[0] > 0, sizes[0] <= sizes[1],
-            file.count == FeatureFile.idsOffset(capacity: sizes[1]) + sizes[2] * MemoryLayout<Int32>.size
+            file.count == FeatureFile.wordsOffset(capacity: sizes[1]) + sizes[2] * MemoryLayout<Int32>.size
         else { throw DamagedFile(reason: "its size is not that of its contents: it was cut off or altered") }
         let header = Self(
-            key: key, count: sizes[0], capacity: sizes[1], idCount: sizes[2], skippedRows: sizes[3],
+            key: key, count: sizes[0], capacity: sizes[1], wordCount: sizes[2], skippedRows: sizes[3],
             hasLabels: words[11] != 0)
         let pieces = file.mapPieces { offset, bytes in
             (hash: FeatureFile.hash(offset, bytes), wrong: header.wrongRecord(in: bytes, at: offset))
@@ -116,7 +119,7 @@ extension FeatureFile.Header {
         self = header
     }
 
-    /// The first example whose record lies in a piece of the file and points outside the ids. No record lies in two
+    /// The first example whose record lies in a piece of the file and points outside the words. No record lies in two
     /// pieces: header, records and pieces are all multiples of a record's size.
     private func wrongRecord(in bytes: UnsafeRawBufferPointer, at offset: Int) -> Int? {
         let size = FeatureFile.Record.size
@@ -124,7 +127,8 @@ extension FeatureFile.Header {
         let end = min(count, (offset + bytes.count - Self.size) / size)
         return (first..<max(first, end)).first { index in
             let record = FeatureFile.Record(bytes, at: FeatureFile.recordOffset(index) - offset)
-            return record.idOffset < 0 || record.idOffset > idCount || record.length > idCount - record.idOffset
+            return record.offset < 0 || record.offset > wordCount
+                || record.length + record.targetCount > wordCount - record.offset
                 || record.firstSegmentLength > record.length
         }
     }
@@ -133,8 +137,8 @@ extension FeatureFile.Header {
 extension FeatureFile.Record {
     var words: [UInt64] {
         [
-            UInt64(idOffset), UInt64(line), UInt64(length) << 32 | UInt64(firstSegmentLength),
-            UInt64(label.bitPattern),
+            UInt64(offset), UInt64(line), UInt64(length) << 32 | UInt64(firstSegmentLength),
+            UInt64(targetCount) << 32 | UInt64(label.bitPattern),
         ]
     }
 
@@ -144,8 +148,8 @@ extension FeatureFile.Record {
             bytes.loadUnaligned(fromByteOffset: offset + position * 8, as: UInt64.self)
         }
         self.init(
-            idOffset: Int(truncatingIfNeeded: word(0)), length: Int(word(2) >> 32),
+            offset: Int(truncatingIfNeeded: word(0)), length: Int(word(2) >> 32),
             firstSegmentLength: Int(word(2) & 0xFFFF_FFFF), line: Int(truncatingIfNeeded: word(1)),
-            label: Float(bitPattern: UInt32(truncatingIfNeeded: word(3))))
+            label: Float(bitPattern: UInt32(truncatingIfNeeded: word(3))), targetCount: Int(word(3) >> 32))
     }
 }

@@ -22,31 +22,40 @@ struct FeatureKey: Sendable, Equatable {
         let vocabulary: String
         let lowercase: Bool
         let maxSequenceLength: Int
+        /// What GLUE's files have none of; nil is left out.
+        let rows: String?
+        let kind: String?
     }
 
-    init(source: MappedFile, file: DataFile, task: TaskDefinition, cache: FeatureCache) throws {
-        let (hasHeader, columns): (Bool, [String?]) =
-            switch file.columns {
-            case .named(let first, let second, let label): (true, [first, second, label])
-            case .numbered(let first, let second, let label):
-                (false, [first, second, label].map { $0.map(String.init) })
-            }
-        let (labels, range): ([String]?, ClosedRange<Float>?) =
-            switch task.kind {
-            case .classification(let labels, _): (labels, nil)
-            case .regression(let range): (nil, range)
-            }
+    init(sources: [ExampleSource], file: DataFile, kind: any TaskKind, cache: FeatureCache) throws {
+        let columns = file.columns
         let content = Content(
             format: FeatureFile.version,
-            file: SHA256(ofPiecesOf: source).hexadecimal,
-            hasHeader: hasHeader, columns: columns, skipsDamagedRows: file.skipsDamagedRows,
-            indexColumn: file.indexColumn, labels: labels, scoreRange: range.map { [$0.lowerBound, $0.upperBound] },
+            file: sources.map { SHA256(ofPiecesOf: $0.mapped).hexadecimal }.joined(separator: " "),
+            hasHeader: columns.hasHeader,
+            columns: [columns.first.description, columns.second?.description]
+                + (columns.label == nil ? [nil] : columns.labelColumns.map(\.description)),
+            skipsDamagedRows: file.skipsDamagedRows,
+            indexColumn: file.indexColumn, labels: kind.labels.isEmpty ? nil : kind.labels,
+            scoreRange: (kind as? Regression)?.range.map { [$0.lowerBound, $0.upperBound] },
             vocabulary: cache.vocabularyHash, lowercase: cache.tokenizer.lowercase,
-            maxSequenceLength: cache.maxSequenceLength)
+            maxSequenceLength: cache.maxSequenceLength, rows: FeatureKey.rows(of: file),
+            kind: kind.hasScalarTarget ? nil : kind.name)
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys]
         let hash = SHA256(try encoder.encode(content))
         words = stride(from: 0, to: 8, by: 2).map { UInt64(hash.words[$0]) << 32 | UInt64(hash.words[$0 + 1]) }
         hexadecimal = hash.hexadecimal
+    }
+
+    /// What a set's rows are, where they are not as GLUE's.
+    private static func rows(of file: DataFile) -> String? {
+        var parts: [String] = []
+        if file.format != FileFormat(.tsv) {
+            parts.append("\(file.format.name.rawValue) \(file.format.separator ?? 0)")
+        }
+        if case .column(_, let separator?)? = file.columns.label { parts.append("labels between \(separator)") }
+        if file.skipsUnlabelledRows { parts.append("without unlabelled ones") }
+        return parts.isEmpty ? nil : parts.joined(separator: ", ")
     }
 }

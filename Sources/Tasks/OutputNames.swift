@@ -9,15 +9,22 @@ extension TaskHead {
     /// regression has one output, of any name.
     public func ordered(byOutputs names: [String]) -> TaskHead? {
         guard names.count == numberOfLabels else { return nil }
-        guard case .classification(let labels) = output else { return self }
+        guard !kind.labels.isEmpty else { return self }
+        let labels = kind.labels
         if names.indices.allSatisfy({ names[$0].uppercased() == "LABEL_\($0)" }) { return self }
         for spellings in [labels, Self.namesOnTheHub[name] ?? []] where spellings.count == labels.count {
             let folded = spellings.map(Self.folded)
             let order = names.compactMap { folded.firstIndex(of: Self.folded($0)) }
             guard order.count == labels.count, Set(order).count == labels.count else { continue }
-            return TaskHead(name: name, output: .classification(labels: order.map { labels[$0] }))
+            return withLabels(order.map { labels[$0] })
         }
         return nil
+    }
+
+    /// This task's head with its labels in another order.
+    func withLabels(_ labels: [String]) -> TaskHead? {
+        guard let kind = try? type(of: kind).init(labels: labels) else { return nil }
+        return TaskHead(name: name, kind: kind, textFields: textFields)
     }
 
     private static func folded(_ name: String) -> String {

@@ -2,42 +2,45 @@
 public enum TaskError: Error, Equatable, CustomStringConvertible {
     /// There is no task of that name; `nearest` is one that is spelled alike.
     case unknownTask(name: String, nearest: String?, known: [String])
+    /// A task's training set is too small.
+    case tooFewExamples(task: String, count: Int, wanted: String)
+    /// A model has a task that is in no task file of the run.
+    case notInCatalogue(name: String)
     /// The name is that of a set a task is evaluated on, not of a task to train.
     case evaluationSet(name: String, task: String)
     /// A model's entry for a task says something that can't be.
     case malformedHead(task: String, reason: String)
-    /// A model's entry for a task differs from the task in its type or in its labels.
-    case headMismatch(found: TaskHead, expected: TaskHead)
+    /// A model's entry for a task differs from the task in its type or in its labels; `owner` says whose the task is.
+    case headMismatch(found: TaskHead, expected: TaskHead, owner: String = "GLUE's")
 
     public var description: String {
         switch self {
         case .unknownTask(let name, let nearest, let known):
             let hint = nearest.map { ": did you mean \"\($0)\"?" } ?? "."
             return "unknown task \(name.debugDescription)\(hint) The tasks are \(known.joined(separator: ", "))."
+        case .tooFewExamples(let task, let count, let wanted):
+            return "the \(count) examples of \(task) are too few for \(wanted)."
+        case .notInCatalogue(let name):
+            return "the model's task \"\(name)\" is none of GLUE's: give the task file that has its data."
         case .evaluationSet(let name, let task):
             return "\"\(name)\" is an evaluation set of \(task), not a task to train: name \(task), whose decoder "
                 + "serves \(name) too."
         case .malformedHead(let task, let reason):
             return "the model's entry for task \"\(task)\" is malformed: \(reason)."
-        case .headMismatch(let found, let expected):
-            return "the model's task \"\(found.name)\" is \(Self.text(found.output)), but GLUE's is "
-                + "\(Self.text(expected.output)): the model was made for other data of that name."
-        }
-    }
-
-    private static func text(_ output: TaskOutput) -> String {
-        switch output {
-        case .classification(let labels): "a classification with the labels \(labels.joined(separator: ", "))"
-        case .regression: "a regression"
+        case .headMismatch(let found, let expected, let owner):
+            return "the model's task \"\(found.name)\" is \(found.kind.summary), but \(owner) is "
+                + "\(expected.kind.summary): the model was made for other data of that name."
         }
     }
 }
 
 /// What is wrong with a file of examples.
 public struct DataFileError: Error, Equatable, CustomStringConvertible {
-    public enum Problem: Sendable, Equatable {
+    public enum Problem: Error, Equatable {
         /// There is no such file, nor any at the other places it may lie; `folder` is the directory that is missing.
         case missing(set: String, folder: String?, alternatives: [String])
+        /// The file is one of GLUE's, and nothing says where GLUE's data lies.
+        case noDataDirectory(set: String)
         case unreadable(reason: String)
         /// The file holds no row, or only damaged ones.
         case noRows
@@ -47,6 +50,15 @@ public struct DataFileError: Error, Equatable, CustomStringConvertible {
         case tooFewColumns(found: Int, wanted: String, position: Int)
         /// The column that counts the rows of a file to predict, from 0, has another number than is due.
         case wrongIndex(found: String, expected: Int)
+        /// A quote that opens a field is never closed.
+        case unclosedQuote
+        case notJSON
+        /// A line is JSON, but no object.
+        case notAnObject
+        /// A field of a JSON row is an object, or a list of other things than texts.
+        case notAText(path: String)
+        /// A JSON row lacks a field.
+        case missingField(name: String)
         case unknownLabel(found: String, allowed: [String])
         case notANumber(found: String)
         case outOfRange(found: String, range: ClosedRange<Float>)
@@ -70,6 +82,8 @@ extension DataFileError.Problem: CustomStringConvertible {
             let what = folder.map { "there is no directory \($0)" } ?? "there is no such file"
             let others = alternatives.isEmpty ? "" : " (or \(alternatives.joined(separator: ", ")))"
             return "\(what); \(set) is read from this file\(others), in GLUE's official layout."
+        case .noDataDirectory(let set):
+            return "\(set) is read from this file in the folder with GLUE's data, and no such folder is given."
         case .unreadable(let reason):
             return "cannot be read: \(reason)."
         case .noRows:
@@ -77,14 +91,25 @@ extension DataFileError.Problem: CustomStringConvertible {
         case .invalidUTF8:
             return "the line is not valid UTF-8: convert the file to UTF-8."
         case .missingColumn(let name, let header):
-            return "the header has no column \"\(name)\"; it has "
+            let nearest = nearestName(to: name, among: header).map { "; did you mean \"\($0)\"?" } ?? ";"
+            return "the header has no column \"\(name)\"\(nearest) It has "
                 + "\(header.map(\.debugDescription).joined(separator: ", "))."
         case .tooFewColumns(let found, let wanted, let position):
-            return "found \(found) tab-separated column\(found == 1 ? "" : "s"), but \(wanted) is column "
+            return "found \(found) column\(found == 1 ? "" : "s"), but \(wanted) is column "
                 + "\(position + 1)."
         case .wrongIndex(let found, let expected):
             return "the row's number is \(found.debugDescription), and \(expected) is due: a row before it is missing, "
                 + "doubled or broken in two. Fetch the file anew."
+        case .unclosedQuote:
+            return "a field opens with a quote on this line, and the file ends before it closes."
+        case .notJSON:
+            return "the line is not JSON."
+        case .notAnObject:
+            return "the line is JSON, but not an object such as {\"text\": \"…\", \"label\": \"…\"}."
+        case .notAText(let path):
+            return "\"\(path)\" is neither a text, a number nor a list of those."
+        case .missingField(let name):
+            return "the row has no \"\(name)\"."
         case .unknownLabel(let found, let allowed):
             return "unknown label \(found.debugDescription); the labels are \(allowed.joined(separator: ", "))."
         case .notANumber(let found):

@@ -87,3 +87,8 @@ public func crossEntropy(logits: Tensor, classes: Tensor) throws -> Tensor {
 public func meanSquaredError(_ values: Tensor, _ targets: Tensor) throws -> Tensor {
     try Tensor(ct_mse_loss(values.handle, targets.handle))
 }
+
+/// The mean of max(x, 0) - x y + ln(1 + e^-|x|) over logits x and targets y of one shape.
+public func binaryCrossEntropy(logits: Tensor, targets: Tensor) throws -> Tensor {
+    try Tensor(ct_binary_cross_entropy(logits.handle, targets.handle))
+}

@@ -13,7 +13,10 @@ public struct RunConfiguration: Sendable {
     public var model = TrainedModel.Request()
     /// In their order; nil takes a trained model's tasks, and for a new model all of GLUE's.
     public var taskNames: [String]?
-    public var dataDirectory: URL
+    /// What the names mean.
+    public var catalogue = TaskCatalogue.builtIn
+    /// The folder with GLUE's data; nil where no task is one of its.
+    public var dataDirectory: URL?
     /// Where the model, the figures and the predictions go. Needed for training and for predicting.
     public var outputDirectory: URL?
     public var overwritesOutput = false
@@ -43,7 +46,7 @@ public struct RunConfiguration: Sendable {
         case checkpoint(URL)
     }
 
-    public init(modelFolder: URL, dataDirectory: URL, cacheDirectory: URL) {
+    public init(modelFolder: URL, dataDirectory: URL?, cacheDirectory: URL) {
         self.modelFolder = modelFolder
         self.dataDirectory = dataDirectory
         self.cacheDirectory = cacheDirectory
@@ -254,10 +257,13 @@ public struct Run {
     /// - Parameter extraTasks: a new model's tasks besides those of the configuration.
     func loadModel(from folder: URL, extraTasks: [TaskHead] = []) throws -> TrainedModel {
         var request = configuration.model
-        request.tasks = try configuration.taskNames.map { try $0.map { try GLUE.task(named: $0).head } }
+        let known = try ConfigurationFile(folder: folder).trained?.tasks
+        request.tasks = try configuration.taskNames?.map { name in
+            try configuration.catalogue.task(named: name, in: known?.first { $0.name == name }).head
+        }
         request.mustBeTrained = !configuration.trains
         request.productType = configuration.training.mixedPrecision?.type
-        if request.tasks == nil, configuration.trains, try ConfigurationFile(folder: folder).trained == nil {
+        if request.tasks == nil, configuration.trains, known == nil {
             request.tasks = GLUE.tasks.map(\.head)
         }
         request.tasks?.append(contentsOf: extraTasks)
@@ -277,15 +283,20 @@ public struct Run {
         let cache = FeatureCache(
             directory: configuration.cacheDirectory, tokenizer: trained.tokenizer,
             maxSequenceLength: model.maxSequenceLength)
-        func features(_ task: TaskDefinition, _ file: DataFile, _ split: Split) throws -> FeatureSet {
-            let features = try cache.features(
+        func features(_ task: TaskDefinition, _ file: DataFile) throws -> FeatureSet {
+            try cache.features(
                 of: task, in: file, dataDirectory: configuration.dataDirectory,
                 overwrite: configuration.overwritesCache)
+        }
+        func reported(_ set: String, _ split: Split, _ features: FeatureSet) throws -> FeatureSet {
             try report(
                 .encoded(
-                    set: file.name, split: split, examples: features.count, skippedRows: features.skippedRows,
+                    set: set, split: split, examples: features.count, skippedRows: features.skippedRows,
                     features.origin))
             return features
+        }
+        func reported(_ task: TaskDefinition, _ file: DataFile, _ split: Split) throws -> FeatureSet {
+            try reported(file.name, split, features(task, file))
         }
         let needsDev =
             configuration.evaluates || (configuration.trains && configuration.training.evaluationSteps != nil)
@@ -294,12 +305,19 @@ public struct Run {
             guard let id = model.tasks.firstIndex(where: { $0.name == name }) else {
                 preconditionFailure("a model that was loaded for tasks has them")
             }
-            let task = try GLUE.task(for: model.tasks[id])
-            return TaskData(
-                definition: task, id: id,
-                train: configuration.trains ? try features(task, task.train, .train) : nil,
-                dev: needsDev ? try task.dev.map { ($0.name, try features(task, $0, .dev)) } : [],
-                test: try testFiles(of: task, id: id, trained).map { ($0.name, try features(task, $0, .test)) })
+            let task = try configuration.catalogue.task(named: name, in: model.tasks[id])
+            var data = TaskData(definition: task, id: id, train: nil, dev: [])
+            if let share = task.devShare, configuration.trains || needsDev {
+                let parts = try DevSplit(share: share, seed: configuration.training.seed)
+                    .split(features(task, task.train), of: task)
+                if configuration.trains { data.train = try reported(name, .train, parts.train) }
+                if needsDev { data.dev = [(name, try reported(name, .dev, parts.dev))] }
+            } else {
+                if configuration.trains { data.train = try reported(task, task.train, .train) }
+                if needsDev { data.dev = try task.dev.map { ($0.name, try reported(task, $0, .dev)) } }
+            }
+            data.test = try testFiles(of: task, id: id, trained).map { ($0.name, try reported(task, $0, .test)) }
+            return data
         }
     }
 

@@ -18,6 +18,8 @@ public final class Trainer {
     private let scorer: CandidateScorer
     private let arithmetic: Arithmetic
     private let identity: [String: String]
+    /// By the tasks' positions in the model's list, what losses weigh that don't weigh 1.
+    private let weights: [Int: Double]
     private let figure: BestFigure
     private var run = UUID().uuidString
     private let batches: BatchSource
@@ -84,6 +86,9 @@ public final class Trainer {
         figure = try BestFigure(settings.metricForBestModel, tasks: tasks.map(\.definition))
         best = BestModel(figure)
         identity = settings.identity(trained.model, tasks)
+        weights = tasks.reduce(into: [:]) { weights, task in
+            if task.definition.weight != 1 { weights[task.id] = task.definition.weight }
+        }
         try seedRandomStream(settings.seed, on: device)
     }
 
@@ -182,7 +187,8 @@ public final class Trainer {
             input.tokens, dropout: dropout, sequence: settings.readsEveryPosition,
             recomputesLayers: settings.checkpointsGradients)
         let loss = try output.loss(
-            labels: input.labels, configuration: model.configuration, wholeBatch: team == nil ? nil : input.wholeBatch)
+            targets: input.targets, configuration: model.configuration,
+            wholeBatch: team == nil ? nil : input.wholeBatch, weights: weights)
         try updater.accumulate(
             loss.total, share: input.isStandIn ? 0 : plan.share(ofBatch: batch), isLast: plan.isDue(afterBatch: batch))
         pending.examples += examples

@@ -11,6 +11,8 @@ struct SequenceClassifier {
 
     /// The names of its outputs, in their order.
     let outputs: [String]
+    /// What kind of task it is of, if it says so.
+    let problemType: String?
 
     /// The classifier that a configuration describes, or nil if it is of another class.
     ///
@@ -19,9 +21,7 @@ struct SequenceClassifier {
         guard let classes = configuration["architectures"] as? [String], classes.contains(Self.architecture) else {
             return nil
         }
-        if let type = configuration["problem_type"] as? String, type == "multi_label_classification" {
-            throw fail("\"problem_type\" is \"\(type)\"; a task here has one label an example")
-        }
+        problemType = configuration["problem_type"] as? String
         guard let names = configuration["id2label"], !(names is NSNull) else {
             // As transformers has it, which leaves out what is its default.
             outputs = (0..<(configuration["num_labels"] as? Int ?? 2)).map { "LABEL_\($0)" }
@@ -50,20 +50,20 @@ struct SequenceClassifier {
                 "this is a \(Self.architecture), a classifier of one task, and it does not say which: give exactly "
                     + "one with --tasks")
         }
+        if let problemType, problemType != type(of: task.kind).problemType {
+            throw fail("its \"problem_type\" is \"\(problemType)\", and \(task.name) is \(task.kind.summary)")
+        }
         guard let head = task.ordered(byOutputs: outputs) else {
             throw fail(
                 "its outputs are \(outputs.joined(separator: ", ")), and \(task.name)'s "
-                    + "\(Self.text(task.output)): this is no classifier of \(task.name)")
+                    + "\(Self.text(task.kind)): this is no classifier of \(task.name)")
         }
         return ModelConfiguration(
             encoderType: .bert, backbone: backbone,
             maxSequenceLength: request.maxSequenceLength ?? min(128, backbone.maxPositions), tasks: [head])
     }
 
-    private static func text(_ output: TaskOutput) -> String {
-        switch output {
-        case .classification(let labels): "labels are \(labels.joined(separator: ", "))"
-        case .regression: "is one number"
-        }
+    private static func text(_ kind: any TaskKind) -> String {
+        kind.labels.isEmpty ? "is one number" : "labels are \(kind.labels.joined(separator: ", "))"
     }
 }

@@ -88,15 +88,8 @@ extension ModelConfiguration {
             // The name that older and newer versions read.
             "torch_dtype": "float32",
         ]
-        let labels: [String]
-        switch task.output {
-        case .classification(let names):
-            labels = names
-            fields["problem_type"] = "single_label_classification"
-        case .regression:
-            labels = ["LABEL_0"]
-            fields["problem_type"] = "regression"
-        }
+        let labels = task.kind.labels.isEmpty ? ["LABEL_0"] : task.kind.labels
+        fields["problem_type"] = type(of: task.kind).problemType
         fields["num_labels"] = labels.count
         fields["id2label"] = Dictionary(uniqueKeysWithValues: labels.enumerated().map { ("\($0)", $1) })
         fields["label2id"] = Dictionary(uniqueKeysWithValues: labels.enumerated().map { ($1, $0) })

@@ -132,6 +132,8 @@ CTTensor ct_dropout(CTTensor tensor, double probability);
 CTTensor ct_cross_entropy(CTTensor logits, CTTensor classes);
 /// Mean squared error.
 CTTensor ct_mse_loss(CTTensor values, CTTensor targets);
+/// The mean of the binary cross entropies of logits and targets of one shape.
+CTTensor ct_binary_cross_entropy(CTTensor logits, CTTensor targets);
 
 // Gradient checkpointing.
 

@@ -82,7 +82,7 @@ struct ModelCard {
     }
 
     private var usage: String {
-        let rows = (record.model?.tasks ?? []).prefix(2).compactMap { exampleRow($0.name) }.joined(separator: "\n")
+        let rows = (record.model?.tasks ?? []).prefix(2).compactMap(exampleRow).joined(separator: "\n")
         return """
             DIR is this folder; nothing else has to be said about the model. A line of `rows.jsonl` is such as
 
@@ -97,8 +97,15 @@ struct ModelCard {
             """
     }
 
-    private func exampleRow(_ task: String) -> String? {
-        guard let definition = try? GLUE.task(named: task) else { return nil }
+    private func exampleRow(_ head: TaskHead) -> String? {
+        guard let definition = try? configuration.catalogue.task(named: head.name, in: head) else { return nil }
+        let task = head.name
+        if let names = definition.textFields {
+            let texts = zip(names, ["It rained all night.", "The street is wet."]).map {
+                ", \(Markup.yaml($0)): \(Markup.yaml($1))"
+            }
+            return #"{"task": "\#(task)"\#(texts.joined())}"#
+        }
         return definition.isPair
             ? #"{"task": "\#(task)", "sentence1": "It rained all night.", "sentence2": "The street is wet."}"#
             : #"{"task": "\#(task)", "sentence": "It rained all night."}"#
@@ -108,11 +115,7 @@ struct ModelCard {
         guard let usage = record.summary?.usage else { return "" }
         let rows = usage.ordered.map { task in
             let head = record.model?.tasks.first { $0.name == task.name }
-            let labels =
-                switch head?.output {
-                case .classification(let labels): labels.joined(separator: ", ")
-                case .regression, nil: "a number"
-                }
+            let labels = head?.kind.outputSummary ?? ""
             return [task.name, labels, "\(task.available)", "\(task.used)", "\(task.updates)"]
         }
         return """

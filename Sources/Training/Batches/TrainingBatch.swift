@@ -4,8 +4,8 @@ import Tasks
 /// The examples of an update with their labels, as the model takes them: all of them, or a process's share.
 struct TrainingBatch: Sendable {
     private(set) var tokens = PackedBatch()
-    /// Class numbers, or values, one an example.
-    private(set) var labels: [Double] = []
+    /// Of each example, as its task's kind has it: class numbers, or values, or 0 and 1 for each label.
+    private(set) var targets: [[Double]] = []
     /// How many examples of each task the whole batch has.
     let wholeBatch: [Int: Int]
     /// Whether the process has no share of so small a batch: an example of another's stands in, which is not to count.
@@ -19,15 +19,15 @@ struct TrainingBatch: Sendable {
     ///   - cutsLabels: whether a regression's labels lose their fraction where the batch begins with an example of a
     ///     classification, as the original's collator has it.
     init(_ examples: [ExampleReference], data: TrainingSets, share: Share = .whole, cutsLabels: Bool = false) {
-        let cutsLabels = cutsLabels && examples.first.map { !data.isRegression($0.task) } ?? false
+        let cutsLabels = cutsLabels && examples.first.map { !data.hasFractionalTargets($0.task) } ?? false
         wholeBatch = Dictionary(grouping: examples, by: \.task).mapValues(\.count)
         let own = share.own(examples.map(data.length))
         isStandIn = own.isEmpty
         for example in (isStandIn ? [0] : own).map({ examples[$0] }) {
             let features = data.features(of: example.task)
             tokens.append(features, at: example.index, taskID: example.task)
-            let label = Double(features.label(at: example.index) ?? .nan)
-            labels.append(cutsLabels ? label.rounded(.towardZero) : label)
+            let target = features.target(at: example.index).map(Double.init)
+            targets.append(cutsLabels ? target.map { $0.rounded(.towardZero) } : target)
         }
     }
 }

@@ -29,17 +29,17 @@ public struct TaskData: Sendable {
 
 /// The training sets of a run's tasks, by the tasks' positions in the model's list.
 struct TrainingSets: Sendable {
-    private let sets: [Int: (features: FeatureSet, isRegression: Bool)]
+    private let sets: [Int: (features: FeatureSet, hasFractionalTargets: Bool)]
 
     init(_ tasks: [TaskData]) {
         sets = tasks.reduce(into: [:]) { sets, task in
-            sets[task.id] = task.train.map { ($0, task.definition.output == .regression) }
+            sets[task.id] = task.train.map { ($0, task.definition.kind.hasFractionalTargets) }
         }
     }
 
     func features(of task: Int) -> FeatureSet { set(task).features }
 
-    func isRegression(_ task: Int) -> Bool { set(task).isRegression }
+    func hasFractionalTargets(_ task: Int) -> Bool { set(task).hasFractionalTargets }
 
     /// The tokens of an example.
     @Sendable func length(_ example: ExampleReference) -> Int {
@@ -49,7 +49,7 @@ struct TrainingSets: Sendable {
     /// Gives back the memory that the examples looked at take.
     func releasePages() { sets.values.forEach { $0.features.releasePages() } }
 
-    private func set(_ task: Int) -> (features: FeatureSet, isRegression: Bool) {
+    private func set(_ task: Int) -> (features: FeatureSet, hasFractionalTargets: Bool) {
         guard let set = sets[task] else { preconditionFailure("a sampler draws from the tasks it was given") }
         return set
     }

@@ -91,15 +91,14 @@ extension Benchmark {
     }
 
     /// Rows of the training sets, spread evenly over each, from their bytes to ids.
-    /// - Parameter tasks: the names of the run's.
+    /// - Parameter tasks: the run's.
     func measureTokenizer(
-        _ tokenizer: WordPieceTokenizer, maxLength: Int, tasks: [String]
+        _ tokenizer: WordPieceTokenizer, maxLength: Int, tasks: [TaskDefinition]
     ) throws -> BenchmarkReport.Tokenizer {
-        let rows = try tasks.flatMap { name in
-            let task = try GLUE.task(named: name)
+        let rows = try tasks.flatMap { task in
             let all = try task.examples(in: task.train, dataDirectory: configuration.dataDirectory).examples
             let count = min(all.count, settings.tokenizerRows)
-            return (0..<count).map { (task: name, example: all[$0 * all.count / count]) }
+            return (0..<count).map { (task: task.name, example: all[$0 * all.count / count]) }
         }
         if let file = settings.textsFile {
             try BenchmarkRows.write(rows.lazy.map { BenchmarkRows.TextRow($0.example, task: $0.task) }, to: file)

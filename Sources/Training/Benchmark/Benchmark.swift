@@ -110,9 +110,10 @@ public struct Benchmark {
         report.gemmPeak = try gemmPeak()
         if settings.parts.contains(.evaluation) { report.evaluation = try measureEvaluation(trained.model, tasks) }
         if settings.parts.contains(.tokenizer) {
+            let own = Set(copies.map(\.definition.name))
             report.tokenizer = try measureTokenizer(
                 trained.tokenizer, maxLength: model.maxSequenceLength,
-                tasks: configuration.taskNames ?? model.tasks.map(\.name))
+                tasks: tasks.map(\.definition).filter { !own.contains($0.name) })
         }
         // The machine may have been busy the first time.
         report.gemmPeak = max(report.gemmPeak, try gemmPeak())
@@ -218,7 +219,7 @@ public struct Benchmark {
         guard let count = settings.taskCount, let names = configuration.taskNames else { return [] }
         guard count >= names.count else { throw BenchmarkError.tooFewTasks(count: count, tasks: names.count) }
         return try (names.count..<count).map { number in
-            var definition = try GLUE.task(named: names[number % names.count])
+            var definition = try configuration.catalogue.task(named: names[number % names.count])
             definition.name += "-\(number / names.count + 1)"
             return TaskCopy(definition: definition, original: number % names.count, id: number)
         }

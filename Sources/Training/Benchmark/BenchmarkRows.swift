@@ -21,7 +21,7 @@ struct BenchmarkRows {
             (inputIDs, tokenTypeIDs, label) = features.withExample(at: index) { example in
                 let first = example.firstSegmentLength
                 return (
-                    Array(example.inputIDs), example.inputIDs.indices.map { $0 < first ? 0 : 1 }, example.label
+                    Array(example.inputIDs), example.inputIDs.indices.map { $0 < first ? 0 : 1 }, example.target.first
                 )
             }
             self.task = task

@@ -5,7 +5,13 @@ public struct BestFigure: Sendable, Equatable {
     /// Its key in `eval_results.json`, such as `eval_average` or `eval_rte_acc`.
     public let key: String
     /// Whether a lower figure is a better one, as of a loss.
-    public var isLowerBetter: Bool { key.hasSuffix("_loss") }
+    public var isLowerBetter: Bool {
+        switch source {
+        case .average: false
+        case .loss: true
+        case .metric(let metric, _): metric.isLowerBetter
+        }
+    }
 
     private enum Source: Sendable, Equatable {
         case average
@@ -15,11 +21,6 @@ public struct BestFigure: Sendable, Equatable {
 
     private let source: Source
 
-    /// What others call a metric.
-    private static let longNames: KeyValuePairs<String, Metric> = [
-        "accuracy": .accuracy, "matthews_correlation": .matthews, "spearman": .spearman,
-    ]
-
     /// - Parameters:
     ///   - name: the key, with or without `eval_`; metrics may have their long names, as in `rte_accuracy`.
     ///   - tasks: those that are evaluated.
@@ -27,13 +28,13 @@ public struct BestFigure: Sendable, Equatable {
     public init(_ name: String, tasks: [TaskDefinition]) throws {
         var known: [(key: String, source: Source)] = [("eval_average", .average)]
         for task in tasks {
-            for set in task.dev.map(\.name) {
+            for set in task.devNames {
                 known += task.metrics.map { ("eval_\(set)_\($0.rawValue)", .metric($0, set: set)) }
                 known.append(("eval_\(set)_loss", .loss(set: set)))
             }
         }
         var wanted = name.hasPrefix("eval_") ? name : "eval_" + name
-        for (long, short) in BestFigure.longNames where wanted.hasSuffix("_" + long) {
+        for (long, short) in Metric.longNames where wanted.hasSuffix("_" + long) {
             wanted = wanted.dropLast(long.count) + short.rawValue
         }
         guard let found = known.first(where: { $0.key == wanted }) else {

@@ -145,22 +145,21 @@ public struct Evaluator {
         let logits = try logits(task: task.id, lengths: (0..<features.count).map(features.length)) {
             $1.append(features, at: $0, taskID: task.id)
         }
-        let labels = (0..<features.count).map { features.label(at: $0) ?? .nan }
+        let kind = task.definition.kind
+        let targets = (0..<features.count).flatMap { features.target(at: $0) }
         return EvaluationResult(
             name: name, task: task.definition.name, count: features.count,
-            loss: loss(logits: logits, labels: labels, output: task.definition.output),
-            scores: try task.definition.scores(logits: logits, labels: labels))
+            loss: loss(logits: logits, targets: targets, kind: kind),
+            scores: try task.definition.scores(logits: logits, labels: targets))
     }
 
     /// The unweighted mean over batches, in the set's order, of the batches' mean losses, as the original reports it.
-    private func loss(logits: [Float], labels: [Float], output: Tasks.TaskOutput) -> Double {
-        let width = output.numberOfLabels
-        let losses = labels.indices.map { row -> Double in
-            let row0 = logits[row * width..<(row + 1) * width]
-            switch output {
-            case .classification: return -log(probabilities(row0)[Int(labels[row])])
-            case .regression: return pow(Double(row0[row0.startIndex]) - Double(labels[row]), 2)
-            }
+    private func loss(logits: [Float], targets: [Float], kind: any TaskKind) -> Double {
+        let (width, targetWidth) = (kind.width, kind.targetWidth)
+        let losses = (0..<targets.count / targetWidth).map { row in
+            kind.loss(
+                logits[row * width..<(row + 1) * width],
+                target: targets[row * targetWidth..<(row + 1) * targetWidth])
         }
         let means = stride(from: 0, to: losses.count, by: batchSize).map { start in
             let batch = losses[start..<min(start + batchSize, losses.count)]

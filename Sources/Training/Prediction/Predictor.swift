@@ -13,6 +13,8 @@ public struct PredictionInput: Sendable, Equatable, Decodable {
     public var sentence2: String?
     public var inputIDs: [Int32]?
     public var tokenTypeIDs: [Int32]?
+    /// The texts of a task whose rows have names of their own for them, by these.
+    public var texts: [String: String] = [:]
 
     /// A text, or a pair of texts.
     public init(task: String, _ first: String, _ second: String? = nil) {
@@ -20,19 +22,50 @@ public struct PredictionInput: Sendable, Equatable, Decodable {
         if let second { (sentence1, sentence2) = (first, second) } else { sentence = first }
     }
 
-    private enum CodingKeys: String, CodingKey {
+    /// The texts of a task whose rows have names of their own for them.
+    public init(task: String, texts: [String: String]) {
+        self.task = task
+        self.texts = texts
+    }
+
+    private enum CodingKeys: String, CodingKey, CaseIterable {
         case task, sentence, sentence1, sentence2
         case inputIDs = "input_ids"
         case tokenTypeIDs = "token_type_ids"
+    }
+
+    private struct FieldName: CodingKey {
+        var stringValue: String
+        var intValue: Int? { nil }
+
+        init(stringValue: String) { self.stringValue = stringValue }
+        init?(intValue: Int) { nil }
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        task = try container.decode(String.self, forKey: .task)
+        sentence = try container.decodeIfPresent(String.self, forKey: .sentence)
+        sentence1 = try container.decodeIfPresent(String.self, forKey: .sentence1)
+        sentence2 = try container.decodeIfPresent(String.self, forKey: .sentence2)
+        inputIDs = try container.decodeIfPresent([Int32].self, forKey: .inputIDs)
+        tokenTypeIDs = try container.decodeIfPresent([Int32].self, forKey: .tokenTypeIDs)
+        let fields = try decoder.container(keyedBy: FieldName.self)
+        for key in fields.allKeys where CodingKeys(stringValue: key.stringValue) == nil {
+            // What is no text is not one of the task's.
+            texts[key.stringValue] = try? fields.decode(String.self, forKey: key)
+        }
     }
 }
 
 /// What the model says of a row.
 public struct Prediction: Sendable, Equatable, Encodable {
     public var task: String
-    /// The predicted class' name; nil in a regression.
+    /// The predicted class' name; nil where there isn't exactly one.
     public var label: String?
-    /// The predicted number; nil in a classification.
+    /// The predicted labels of a task that may have several; nil elsewhere.
+    public var labels: [String]?
+    /// The predicted number of a regression; nil elsewhere.
     public var value: Float?
     /// Of the labels, in the model's order; nil in a regression.
     public var probabilities: [Double]?
@@ -164,7 +197,7 @@ public struct Predictor {
             try check(ids, types, fail)
             return Row(name: row.task, task: task, encoding: Encoding(inputIDs: ids, tokenTypeIDs: types))
         }
-        let (first, second) = try texts(row, of: name, fail)
+        let (first, second) = try texts(row, of: configuration.tasks[task], fail)
         return Row(
             name: row.task, task: task,
             encoding: trained.tokenizer.encode(first, pair: second, maxLength: configuration.maxSequenceLength))
@@ -172,8 +205,14 @@ public struct Predictor {
 
     /// The row's one text or two, as the task has them.
     private func texts(
-        _ row: PredictionInput, of task: String, _ fail: (String) -> PredictionError
+        _ row: PredictionInput, of task: TaskHead, _ fail: (String) -> PredictionError
     ) throws -> (first: String, second: String?) {
+        if let names = task.textFields, row.sentence == nil, row.sentence1 == nil {
+            for name in names where row.texts[name] == nil {
+                throw fail("the row has no text \"\(name)\"; \(task.name)'s are \(names.joined(separator: " and "))")
+            }
+            return (row.texts[names[0], default: ""], names.count > 1 ? row.texts[names[1]] : nil)
+        }
         guard let first = row.sentence ?? row.sentence1 else {
             throw fail("the row has neither \"sentence\" or \"sentence1\" nor \"input_ids\"")
         }
@@ -182,7 +221,7 @@ public struct Predictor {
             throw fail("the row has both \"sentence\", for a single text, and \"sentence1\", for the first of a pair")
         }
         // A task that is not GLUE's may have either.
-        let isPair = try? GLUE.task(named: task).isPair
+        let isPair = try? task.textFields.map { $0.count == 2 } ?? GLUE.task(named: task.name).isPair
         if isPair == true, row.sentence != nil || row.sentence2 == nil {
             throw fail("\(row.task) is a task of pairs; it needs \"sentence1\" and \"sentence2\"")
         }
@@ -227,14 +266,9 @@ public struct Predictor {
     }
 
     private func prediction(_ name: String, _ task: Int, _ logits: [Float]) -> Prediction {
-        switch trained.model.configuration.tasks[task].output {
-        case .classification(let labels):
-            return Prediction(
-                task: name, label: labels[indexOfMaximum(logits)], value: nil,
-                probabilities: probabilities(logits), logits: logits, entropy: normalizedEntropy(logits))
-        case .regression:
-            return Prediction(
-                task: name, label: nil, value: logits[0], probabilities: nil, logits: logits, entropy: nil)
-        }
+        let answer = trained.model.configuration.tasks[task].kind.answer(logits[...])
+        return Prediction(
+            task: name, label: answer.label, labels: answer.labels, value: answer.value,
+            probabilities: answer.probabilities, logits: logits, entropy: answer.entropy)
     }
 }

@@ -74,7 +74,7 @@ extension Run {
     /// nil if the file is there.
     private func absence(of file: DataFile) -> Submission.Absence? {
         do {
-            _ = try file.url(in: configuration.dataDirectory)
+            _ = try file.urls(in: configuration.dataDirectory)
             return nil
         } catch {
             return .noFile("\(error)")

@@ -3,10 +3,10 @@ import Files
 import Foundation
 import Tasks
 
-/// The predictions of GLUE's test sets, as files for its server.
+/// The predictions of test sets, as files: those of GLUE's, for its server, and those of a user's tasks.
 ///
-/// It is complete if it has every file of GLUE's, each with as many rows as the official test set. Nothing is made up
-/// for what is missing.
+/// GLUE's are complete if there is every file of GLUE's, each with as many rows as the official test set. Nothing is made
+/// up for what is missing.
 public struct Submission: Sendable {
     /// Why a test set is not predicted.
     public enum Absence: Sendable, Equatable, CustomStringConvertible {
@@ -41,30 +41,46 @@ public struct Submission: Sendable {
     }
 
     /// A file with the predictions in it.
-    public struct Member: Sendable, Equatable {
-        public let file: GLUE.SubmissionFile
+    public struct Member: Sendable {
+        /// The file's name, such as `MNLI-m.tsv`, or a user's task's name with the ending `.tsv`.
+        public let fileName: String
         public let predictions: TestPredictions
+        /// Whether it is one of GLUE's.
+        public let isGLUE: Bool
+
+        /// The name without its ending.
+        var stem: String { String(fileName.dropLast(4)) }
     }
 
-    /// In the order of `GLUE.submissionFiles`.
+    /// In the order of `GLUE.submissionFiles`, and then those of the user's tasks.
     public let members: [Member]
-    /// Empty if the submission is complete.
+    /// Empty if the submission is complete, or has nothing of GLUE's.
     public let gaps: [Gap]
+    /// Whether there are files for GLUE's server.
+    public var hasGLUE: Bool { members.contains(where: \.isGLUE) }
 
     /// - Parameters:
-    ///   - predictions: of sets that are all among GLUE's.
+    ///   - predictions: of GLUE's sets, and of those of a user's tasks.
     ///   - absences: by their names, why other sets are not predicted; those without a reason are of tasks not chosen.
     public init(_ predictions: [TestPredictions], absences: [String: Absence] = [:]) {
         let bySet = Dictionary(uniqueKeysWithValues: predictions.map { ($0.set, $0) })
-        members = GLUE.submissionFiles.compactMap { file in
-            bySet[file.set].map { Member(file: file, predictions: $0) }
+        let official = GLUE.submissionFiles.compactMap { file in
+            bySet[file.set].map { Member(fileName: file.name, predictions: $0, isGLUE: true) }
         }
-        gaps = GLUE.submissionFiles.compactMap { file in
-            guard let found = bySet[file.set] else {
-                return .missing(file, absences[file.set] ?? .notChosen(task: file.task))
+        let names = Set(GLUE.submissionFiles.map(\.set))
+        members =
+            official
+            + predictions.filter { !names.contains($0.set) }
+            .map { Member(fileName: "\($0.set).tsv", predictions: $0, isGLUE: false) }
+        gaps =
+            official.isEmpty
+            ? []
+            : GLUE.submissionFiles.compactMap { file in
+                guard let found = bySet[file.set] else {
+                    return .missing(file, absences[file.set] ?? .notChosen(task: file.task))
+                }
+                return found.count == file.rows ? nil : .wrongCount(file, rows: found.count)
             }
-            return found.count == file.rows ? nil : .wrongCount(file, rows: found.count)
-        }
     }
 
     /// The folder of the single files, in an output folder.
@@ -73,8 +89,8 @@ public struct Submission: Sendable {
     /// The archive for the server, in an output folder.
     public static func archive(in output: URL) -> URL { output.appendingPathComponent("submission.zip") }
 
-    /// Writes `predictions/NAME.tsv` for each set and `submission.zip` with all of these files, each whole or not at
-    /// all. Earlier predictions of other sets, which may be another model's, are removed.
+    /// Writes `predictions/NAME.tsv` for each set and, where there are some of GLUE's, `submission.zip` with these, each
+    /// whole or not at all. Earlier predictions of GLUE's other sets, which may be another model's, are removed.
     ///
     /// - Parameters:
     ///   - output: a folder that exists.
@@ -85,22 +101,22 @@ public struct Submission: Sendable {
         let folder = Submission.folder(in: output)
         try makeFolder(folder)
         var archive = ZipWriter()
-        for file in GLUE.submissionFiles where !members.contains(where: { $0.file.name == file.name }) {
+        for file in GLUE.submissionFiles where !members.contains(where: { $0.fileName == file.name }) {
             unlink(folder.appendingPathComponent(file.name).path)
             unlink(folder.appendingPathComponent(file.stem + ".probabilities.tsv").path)
         }
         for member in members {
             let text = member.table
-            try archive.add(member.file.name, Array(text.utf8))
-            try writeAtomically(to: folder.appendingPathComponent(member.file.name)) { try $0.write(text) }
-            let detailed = folder.appendingPathComponent(member.file.stem + ".probabilities.tsv")
+            if member.isGLUE { try archive.add(member.fileName, Array(text.utf8)) }
+            try writeAtomically(to: folder.appendingPathComponent(member.fileName)) { try $0.write(text) }
+            let detailed = folder.appendingPathComponent(member.stem + ".probabilities.tsv")
             if withProbabilities {
                 try writeAtomically(to: detailed) { try $0.write(member.detailedTable) }
             } else {
                 unlink(detailed.path)
             }
         }
-        try archive.write(to: Submission.archive(in: output))
+        if hasGLUE { try archive.write(to: Submission.archive(in: output)) }
     }
 }
 
@@ -115,18 +131,15 @@ extension Submission.Member {
     /// The table with further columns: each label's probability and logit, or a regression's logit, which is its score
     /// before it is rounded and clipped.
     var detailedTable: String {
-        var columns = ["index", "prediction"]
-        switch predictions.kind {
-        case .classification(let labels, _):
-            columns += labels.map { "probability_\($0)" } + labels.map { "logit_\($0)" }
-        case .regression:
-            columns.append("logit")
-        }
+        let labels = predictions.kind.labels
+        let columns =
+            ["index", "prediction"] + labels.map { "probability_\($0)" }
+            + (labels.isEmpty ? ["logit"] : labels.map { "logit_\($0)" })
         var text = columns.joined(separator: "\t") + "\n"
         for row in 0..<predictions.count {
             let logits = predictions.logits(ofRow: row)
             var cells = ["\(row)", predictions.text(ofRow: row)]
-            if case .classification = predictions.kind { cells += probabilities(logits).map { "\($0)" } }
+            cells += (predictions.kind.answer(logits).probabilities ?? []).map { "\($0)" }
             cells += logits.map { "\($0)" }
             text += cells.joined(separator: "\t") + "\n"
         }

@@ -3,18 +3,18 @@ import Foundation
 import Tasks
 
 /// What a model says of the rows of a test set, in the order of its file.
-public struct TestPredictions: Sendable, Equatable {
+public struct TestPredictions: Sendable {
     /// The test set's name: the task's, or such as `mnli-mm`.
     public let set: String
     /// The task's, with its labels in the order of the logits.
-    public let kind: TaskDefinition.Kind
+    public let kind: any TaskKind
     /// The test set's rows.
     public let count: Int
     /// [count, labels] row-major, or [count, 1] in a regression; all finite.
     public let logits: [Float]
 
     /// - Throws: `PredictionError.notFinite` if a logit is infinite or not a number.
-    public init(set: String, kind: TaskDefinition.Kind, count: Int, logits: [Float]) throws {
+    public init(set: String, kind: any TaskKind, count: Int, logits: [Float]) throws {
         precondition(count > 0 && logits.count % count == 0, "\(logits.count) logits of \(count) rows")
         if let place = logits.firstIndex(where: { !$0.isFinite }) {
             throw PredictionError.notFinite(set: set, row: place / (logits.count / count))
@@ -33,17 +33,7 @@ public struct TestPredictions: Sendable, Equatable {
 
     /// What is predicted of a row, as a submission has it: the label's name, or the score with three decimals, no
     /// lower and no higher than the task's scores are.
-    public func text(ofRow row: Int) -> String {
-        let logits = logits(ofRow: row)
-        switch kind {
-        case .classification(let labels, _):
-            return labels[indexOfMaximum(logits)]
-        case .regression(let range):
-            var score = Double(logits[logits.startIndex])
-            if let range { score = min(max(score, Double(range.lowerBound)), Double(range.upperBound)) }
-            return String(format: "%.3f", score)
-        }
-    }
+    public func text(ofRow row: Int) -> String { kind.answer(logits(ofRow: row)).text }
 }
 
 extension Evaluator {

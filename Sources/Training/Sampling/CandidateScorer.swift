@@ -87,13 +87,14 @@ final class CandidateScorer {
             let logits = try (team?.read(output.logits) ?? output.logits.tensor()).elements(Float.self)
             let width = logits.count / output.positions.count
             for (row, position) in output.positions.enumerated() {
-                entropies[position] = entropy(logits[row * width..<(row + 1) * width])
+                let kind = tasks[pool.examples[position].task].kind
+                entropies[position] = kind.entropy(logits[row * width..<(row + 1) * width])
             }
         }
         // Each candidate's is 0 but in one process.
         if let team { entropies = try team.sums(entropies) }
         return zip(pool.examples, entropies).map { example, entropy in
-            Candidate(task: example.task, entropy: entropy, labelCount: tasks[example.task].numberOfLabels)
+            Candidate(task: example.task, entropy: entropy, labelCount: tasks[example.task].kind.entropyClasses)
         }
     }
 }

@@ -16,7 +16,7 @@ public struct Candidate: Sendable, Equatable {
     public var task: Int
     /// H: the entropy of the predicted distribution in nats; 0 for a regression.
     public var entropy: Double
-    /// K of a classification, 1 of a regression.
+    /// K of the distribution whose entropy it is: a classification's labels, 1 of a regression.
     public var labelCount: Int
 
     public init(task: Int, entropy: Double, labelCount: Int) {

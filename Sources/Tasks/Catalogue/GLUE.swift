@@ -4,12 +4,12 @@ public enum GLUE {
     public static let tasks: [TaskDefinition] = [
         cola, mnli,
         pairTask("rte", folder: "RTE", kind: entailment),
-        pairTask("wnli", folder: "WNLI", kind: binary(.accuracy)),
+        pairTask("wnli", folder: "WNLI", kind: binary),
         qqp, stsB, sst2,
         pairTask("qnli", folder: "QNLI", kind: entailment, first: "question", second: "sentence"),
         pairTask(
-            "mrpc", folder: "MRPC", kind: binary(.accuracyAndF1), first: "#1 String", second: "#2 String",
-            label: "Quality"),
+            "mrpc", folder: "MRPC", kind: binary, measured: [.accuracy, .f1], mean: .accuracyAndF1,
+            first: "#1 String", second: "#2 String", label: "Quality"),
     ]
 
     /// The task of that name.
@@ -25,39 +25,22 @@ public enum GLUE {
         throw TaskError.unknownTask(name: name, nearest: nearestName(to: name, among: known), known: known)
     }
 
-    /// GLUE's task of a model's head, with its labels in the head's order.
-    ///
-    /// - Throws: what `task(named:)` throws, and `TaskError.headMismatch` if the head is of another type or has other
-    ///   labels than GLUE's task.
-    public static func task(for head: TaskHead) throws -> TaskDefinition {
-        var task = try task(named: head.name)
-        switch (task.kind, head.output) {
-        case (.classification(let expected, let metrics), .classification(let labels))
-        where labels.count == expected.count && Set(labels) == Set(expected):
-            task.kind = .classification(labels: labels, metrics: metrics)
-        case (.regression, .regression):
-            break
-        default:
-            throw TaskError.headMismatch(found: head, expected: task.head)
-        }
-        return task
-    }
+    private static let entailment = classes(["entailment", "not_entailment"])
+    private static let binary = classes(["0", "1"])
 
-    private static let entailment = TaskDefinition.Kind.classification(
-        labels: ["entailment", "not_entailment"], metrics: .accuracy)
-
-    private static func binary(_ metrics: ClassificationMetrics) -> TaskDefinition.Kind {
-        .classification(labels: ["0", "1"], metrics: metrics)
+    private static func classes(_ labels: [String]) -> Classification {
+        guard let kind = try? Classification(labels: labels) else { preconditionFailure("labels twice: \(labels)") }
+        return kind
     }
 
     /// A task of sentence pairs whose three files have the same column names.
     private static func pairTask(
-        _ name: String, folder: String, kind: TaskDefinition.Kind, first: String = "sentence1",
-        second: String = "sentence2", label: String = "label"
+        _ name: String, folder: String, kind: some TaskKind, measured: [Metric]? = nil, mean: Metric? = nil,
+        first: String = "sentence1", second: String = "sentence2", label: String = "label"
     ) -> TaskDefinition {
         let labelled = Columns.named(first: first, second: second, label: label)
         return TaskDefinition(
-            name: name, kind: kind,
+            name: name, kind: kind, measured: measured, meanMetric: mean,
             train: DataFile(name: name, paths: ["\(folder)/train.tsv"], columns: labelled),
             dev: [DataFile(name: name, paths: ["\(folder)/dev.tsv"], columns: labelled)],
             test: [
@@ -72,26 +55,27 @@ public enum GLUE {
 
     /// Only CoLA's test file has a header.
     private static let cola = TaskDefinition(
-        name: "cola", kind: binary(.matthews),
+        name: "cola", kind: binary, measured: [.matthews],
         train: DataFile(name: "cola", paths: ["CoLA/train.tsv"], columns: .numbered(first: 3, label: 1)),
         dev: [DataFile(name: "cola", paths: ["CoLA/dev.tsv"], columns: .numbered(first: 3, label: 1))],
         test: [testFile("cola", ["CoLA/test.tsv"], .named(first: "sentence"))])
 
     private static let sst2 = TaskDefinition(
-        name: "sst-2", kind: binary(.accuracy),
+        name: "sst-2", kind: binary,
         train: DataFile(
             name: "sst-2", paths: ["SST-2/train.tsv"], columns: .named(first: "sentence", label: "label")),
         dev: [DataFile(name: "sst-2", paths: ["SST-2/dev.tsv"], columns: .named(first: "sentence", label: "label"))],
         test: [testFile("sst-2", ["SST-2/test.tsv"], .named(first: "sentence"))])
 
-    private static let stsB = pairTask("sts-b", folder: "STS-B", kind: .regression(range: 0...5), label: "score")
+    private static let stsB = pairTask(
+        "sts-b", folder: "STS-B", kind: Regression(range: 0...5), mean: .pearsonAndSpearman, label: "score")
 
     /// A few rows of QQP's official training file lack columns. A row of the test file is never left out: that would
     /// shift the rows of a submission.
     private static let qqp = {
         var task = pairTask(
-            "qqp", folder: "QQP", kind: binary(.accuracyAndF1), first: "question1", second: "question2",
-            label: "is_duplicate")
+            "qqp", folder: "QQP", kind: binary, measured: [.accuracy, .f1], mean: .accuracyAndF1, first: "question1",
+            second: "question2", label: "is_duplicate")
         task.train.skipsDamagedRows = true
         task.dev[0].skipsDamagedRows = true
         task.test[0].indexColumn = "id"
@@ -105,7 +89,7 @@ public enum GLUE {
         let diagnostic = ["AX/diagnostic.tsv", "diagnostic/diagnostic.tsv", "MNLI/diagnostic.tsv", "diagnostic.tsv"]
         return TaskDefinition(
             name: "mnli",
-            kind: .classification(labels: ["contradiction", "entailment", "neutral"], metrics: .accuracy),
+            kind: classes(["contradiction", "entailment", "neutral"]),
             train: DataFile(name: "mnli", paths: ["MNLI/train.tsv"], columns: labelled),
             dev: [
                 DataFile(name: "mnli", paths: ["MNLI/dev_matched.tsv"], columns: labelled),

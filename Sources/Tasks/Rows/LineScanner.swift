@@ -1,16 +1,8 @@
 import Foundation
 
-/// A line of a file, without the characters that end it.
-struct Line {
-    /// Counted from 1.
-    let number: Int
-    /// Its bytes' place in the file.
-    let range: Range<Int>
-}
-
 /// Cuts bytes into lines that end with LF, CR LF or CR, as Python's universal newlines, which the original reads with.
 /// The last line needs no end.
-struct LineScanner: IteratorProtocol {
+struct LineScanner: RowScanner {
     private let bytes: UnsafeRawBufferPointer
     private var position: Int
     private var number: Int
@@ -26,11 +18,11 @@ struct LineScanner: IteratorProtocol {
     /// Where the next line starts.
     var offset: Int { position }
 
-    mutating func next() -> Line? {
+    mutating func next() -> RowSpan? {
         guard position < bytes.count else { return nil }
         if lineFeed < position { lineFeed = bytes.firstIndex(of: UInt8(ascii: "\n"), in: position..<bytes.count) }
         let end = bytes.firstIndex(of: UInt8(ascii: "\r"), in: position..<lineFeed)
-        let line = Line(number: number, range: position..<end)
+        let line = RowSpan(line: number, range: position..<end)
         let endsWithLineFeed = end == lineFeed || end + 1 == lineFeed
         position = endsWithLineFeed ? min(lineFeed + 1, bytes.count) : end + 1
         number += 1

@@ -1,5 +1,6 @@
-/// A number that says how good predictions are. The raw value is its key in logs and reports, the original's.
-public enum Metric: String, Sendable, Codable {
+/// A number that says how good predictions are. The raw value is its key in logs and reports, the original's where it has
+/// one.
+public enum Metric: String, Sendable, Codable, CaseIterable {
     /// Matthews' correlation coefficient, -1...1; 0 if predictions or labels are all of one class.
     case matthews = "mcc"
     /// The share of right predictions, 0...1.
@@ -8,19 +9,50 @@ public enum Metric: String, Sendable, Codable {
     case f1 = "f1"
     /// The mean of accuracy and F1.
     case accuracyAndF1 = "acc_and_f1"
+    /// The mean of the labels' F1, 0...1.
+    case macroF1 = "macro_f1"
+    /// F1 of all labels' counts added up, 0...1; of a classification its accuracy.
+    case microF1 = "micro_f1"
+    /// The mean of the classes' F1, each with the weight of its occurrences, 0...1.
+    case weightedF1 = "weighted_f1"
+    /// The share of examples whose labels are all right, 0...1.
+    case subsetAccuracy = "subset_acc"
+    /// The mean of an example's loss, as the decoder is trained by it; lower is better.
+    case logLoss = "log_loss"
     /// Pearson's r, -1...1; NaN if predictions or labels are all equal.
     case pearson = "pearson"
     /// Spearman's rho, -1...1: Pearson's r of the ranks, equal values sharing their mean rank.
     case spearman = "spearmanr"
     /// The mean of Pearson's r and Spearman's rho.
     case pearsonAndSpearman = "corr"
-}
+    /// The mean of |prediction - label|; lower is better.
+    case meanAbsoluteError = "mae"
+    /// The root of the mean of (prediction - label)²; lower is better.
+    case rootMeanSquaredError = "rmse"
+    /// 1 - Σ (prediction - label)² / Σ (label - mean label)², at most 1; NaN if labels are all equal.
+    case r2 = "r2"
 
-/// What is measured of a classification.
-public enum ClassificationMetrics: Sendable, Hashable {
-    case matthews
-    case accuracy
-    case accuracyAndF1
+    /// Whether a lower value is a better one.
+    public var isLowerBetter: Bool {
+        switch self {
+        case .logLoss, .meanAbsoluteError, .rootMeanSquaredError: true
+        default: false
+        }
+    }
+
+    /// What others call a metric.
+    public static let longNames: KeyValuePairs<String, Metric> = [
+        "accuracy": .accuracy, "matthews_correlation": .matthews, "spearman": .spearman,
+        "subset_accuracy": .subsetAccuracy,
+    ]
+
+    /// The metric of a name, long or short.
+    public init?(named name: String) {
+        guard let metric = Metric.longNames.first(where: { $0.key == name })?.value ?? Metric(rawValue: name) else {
+            return nil
+        }
+        self = metric
+    }
 }
 
 /// The metrics of one evaluation, in the order they are reported.
@@ -39,12 +71,17 @@ public struct Scores: Sendable, Equatable, Codable {
         entries.first { $0.metric == metric }?.value
     }
 
-    /// Each metric's higher value of the two evaluations; a number goes before NaN.
+    /// Each metric's better value of the two evaluations; a number goes before NaN.
     public func highest(with other: Scores) -> Scores {
-        func higher(_ a: Double, _ b: Double) -> Double { a.isNaN ? b : b.isNaN ? a : max(a, b) }
+        func best(_ a: Double, _ b: Double, isLower: Bool = false) -> Double {
+            a.isNaN ? b : b.isNaN ? a : isLower ? min(a, b) : max(a, b)
+        }
         return Scores(
-            entries: entries.map { Entry(metric: $0.metric, value: higher($0.value, other[$0.metric] ?? .nan)) },
-            taskScore: higher(taskScore, other.taskScore))
+            entries: entries.map { entry in
+                let value = best(entry.value, other[entry.metric] ?? .nan, isLower: entry.metric.isLowerBetter)
+                return Entry(metric: entry.metric, value: value)
+            },
+            taskScore: best(taskScore, other.taskScore))
     }
 
     private init(entries: [Entry], taskScore: Double) {
@@ -52,16 +89,16 @@ public struct Scores: Sendable, Equatable, Codable {
         self.taskScore = taskScore
     }
 
-    fileprivate init(_ metric: Metric, _ value: Double) {
-        entries = [Entry(metric: metric, value: value)]
-        taskScore = value
-    }
-
-    fileprivate init(_ a: Metric, _ valueA: Double, _ b: Metric, _ valueB: Double, mean: Metric) {
-        taskScore = (valueA + valueB) / 2
-        entries = [
-            Entry(metric: a, value: valueA), Entry(metric: b, value: valueB), Entry(metric: mean, value: taskScore),
-        ]
+    /// - Parameters:
+    ///   - metrics: what was measured, with its values; the score is the mean of those of which higher is better.
+    ///   - mean: the name that the score has among the entries, if it is one of them.
+    init(_ metrics: [Metric], _ values: [Double], mean: Metric?) {
+        let positive = zip(metrics, values).filter { !$0.0.isLowerBetter }.map(\.1)
+        let score = positive.reduce(0, +) / Double(positive.count)
+        taskScore = score
+        entries =
+            zip(metrics, values).map { Entry(metric: $0, value: $1) }
+            + (mean.map { [Entry(metric: $0, value: score)] } ?? [])
     }
 }
 
@@ -85,54 +122,38 @@ public enum MetricError: Error, Equatable, CustomStringConvertible {
     }
 }
 
+/// A label that is no index of a class.
+public struct LabelNotAClass: Error {
+    var label: Float
+    /// Counted from 0.
+    var sample: Int
+    var numberOfLabels: Int
+}
+
 extension TaskDefinition {
     /// What is measured of the task, in the order of its `Scores`.
-    public var metrics: [Metric] {
-        switch kind {
-        case .regression: [.pearson, .spearman, .pearsonAndSpearman]
-        case .classification(_, .matthews): [.matthews]
-        case .classification(_, .accuracy): [.accuracy]
-        case .classification(_, .accuracyAndF1): [.accuracy, .f1, .accuracyAndF1]
-        }
-    }
+    public var metrics: [Metric] { measured + (meanMetric.map { [$0] } ?? []) }
 
     /// The task's metrics, in double precision.
     ///
     /// - Parameters:
-    ///   - logits: `[samples, numberOfLabels]`, row after row. The predicted class is the index of the largest; see
+    ///   - logits: `[samples, width]`, row after row. The predicted class is the index of the largest; see
     ///     `indexOfMaximum`. A regression's logits are its predictions.
-    ///   - labels: `[samples]`: class indices, or scores for a regression.
+    ///   - labels: `[samples, targetWidth]`: class indices, scores of a regression, or 0 and 1 for each label.
     /// - Throws: `MetricError`. Not a number among the predictions of a regression is no error: its metrics are NaN.
     public func scores(logits: [Float], labels: [Float]) throws -> Scores {
-        let width = numberOfLabels
-        guard logits.count == labels.count * width else {
+        let samples = labels.count / kind.targetWidth
+        guard logits.count == samples * kind.width, labels.count == samples * kind.targetWidth else {
             throw MetricError.sizeMismatch(
-                task: name, logits: logits.count, numberOfLabels: width, labels: labels.count)
+                task: name, logits: logits.count, numberOfLabels: kind.width, labels: labels.count)
         }
         guard !labels.isEmpty else { throw MetricError.noSamples(task: name) }
-        switch kind {
-        case .regression:
+        do {
             return Scores(
-                .pearson, pearson(logits.map(Double.init), labels.map(Double.init)),
-                .spearman, spearman(logits, labels), mean: .pearsonAndSpearman)
-        case .classification(let names, let metrics):
-            var confusion = ConfusionMatrix(numberOfClasses: width)
-            for (sample, label) in labels.enumerated() {
-                guard let labelClass = Int(exactly: label), (0..<width).contains(labelClass) else {
-                    throw MetricError.labelNotAClass(
-                        task: name, label: label, sample: sample, numberOfLabels: width)
-                }
-                let row = logits[sample * width..<(sample + 1) * width]
-                confusion.add(predicted: indexOfMaximum(row), actual: labelClass)
-            }
-            return switch metrics {
-            case .matthews: Scores(.matthews, confusion.matthews)
-            case .accuracy: Scores(.accuracy, confusion.accuracy)
-            case .accuracyAndF1:
-                Scores(
-                    .accuracy, confusion.accuracy, .f1, confusion.f1(of: names.firstIndex(of: "1") ?? 1),
-                    mean: .accuracyAndF1)
-            }
+                measured, try kind.values(of: measured, logits: logits, targets: labels), mean: meanMetric)
+        } catch {
+            throw MetricError.labelNotAClass(
+                task: name, label: error.label, sample: error.sample, numberOfLabels: error.numberOfLabels)
         }
     }
 }
@@ -152,7 +173,7 @@ public func indexOfMaximum(_ row: some Collection<Float>) -> Int {
 }
 
 /// How often each class was predicted for each true class.
-private struct ConfusionMatrix {
+struct ConfusionMatrix {
     private let numberOfClasses: Int
     private var counts: [Double]
 
@@ -180,6 +201,16 @@ private struct ConfusionMatrix {
         return denominator == 0 ? 0 : 2 * self[positive, positive] / denominator
     }
 
+    /// The mean of the F1 of the classes that are predicted or true.
+    var macroF1: Double { mean(seenClasses.map(f1)) }
+
+    /// The mean of the classes' F1, each with the weight of its occurrences.
+    var weightedF1: Double {
+        (0..<numberOfClasses).reduce(0) { $0 + f1(of: $1) * occurrences(of: $1) } / total
+    }
+
+    private var seenClasses: [Int] { (0..<numberOfClasses).filter { predictions(of: $0) + occurrences(of: $0) > 0 } }
+
     /// Gorodkin's generalisation to any number of classes, with c right of s samples, p_k predictions and t_k
     /// occurrences of class k: (c s - Σ p_k t_k) / sqrt((s² - Σ p_k²)(s² - Σ t_k²)).
     var matthews: Double {
@@ -194,7 +225,7 @@ private struct ConfusionMatrix {
 }
 
 /// Pearson's r = Σ (x - x̄)(y - ȳ) / sqrt(Σ (x - x̄)² Σ (y - ȳ)²), cut to -1...1 against rounding.
-private func pearson(_ x: [Double], _ y: [Double]) -> Double {
+func pearson(_ x: [Double], _ y: [Double]) -> Double {
     // The mean of equal values may differ from them by rounding, which would give a random coefficient.
     guard x.contains(where: { $0 != x[0] }), y.contains(where: { $0 != y[0] }) else { return .nan }
     let meanX = x.reduce(0, +) / Double(x.count)
@@ -209,7 +240,7 @@ private func pearson(_ x: [Double], _ y: [Double]) -> Double {
     return r.isNaN ? r : min(1, max(-1, r))
 }
 
-private func spearman(_ x: [Float], _ y: [Float]) -> Double {
+func spearman(_ x: [Float], _ y: [Float]) -> Double {
     guard !x.contains(where: \.isNaN), !y.contains(where: \.isNaN) else { return .nan }
     return pearson(ranks(x), ranks(y))
 }
@@ -226,4 +257,36 @@ private func ranks(_ values: [Float]) -> [Double] {
         start = end
     }
     return ranks
+}
+
+/// How often a label was predicted and was there.
+struct BinaryCounts {
+    private var both = 0
+    private var predicted = 0
+    private var actual = 0
+
+    mutating func add(predicted: Bool, actual: Bool) {
+        self.predicted += predicted ? 1 : 0
+        self.actual += actual ? 1 : 0
+        both += predicted && actual ? 1 : 0
+    }
+
+    mutating func add(_ other: BinaryCounts) {
+        both += other.both
+        predicted += other.predicted
+        actual += other.actual
+    }
+
+    /// 2 TP / (2 TP + FP + FN); 0 if it is neither predicted nor there.
+    var f1: Double { predicted + actual == 0 ? 0 : 2 * Double(both) / Double(predicted + actual) }
+}
+
+func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(values.count) }
+
+/// 1 - Σ (y - x)² / Σ (y - ȳ)² of predictions x and labels y.
+func r2(_ x: [Double], _ y: [Double]) -> Double {
+    guard y.contains(where: { $0 != y[0] }) else { return .nan }
+    let meanY = mean(y)
+    let residual = zip(x, y).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
+    return 1 - residual / y.reduce(0) { $0 + ($1 - meanY) * ($1 - meanY) }
 }

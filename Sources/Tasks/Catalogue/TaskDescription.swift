@@ -1,0 +1,112 @@
+import Foundation
+
+/// A task as a task file has it; its labels may still have to be found.
+struct TaskDescription: Sendable {
+    /// Where it stands.
+    let path: String
+    let line: Int
+    let name: String
+    let kindType: any TaskKind.Type
+    let train: [String]
+    /// What the file lists of labels.
+    var kind: (any TaskKind)?
+    var dev: [String]?
+    var devShare: Double?
+    var test: [String]?
+    var format: FileFormat?
+    var separator: UInt8?
+    var header: Bool?
+    var texts: [ColumnReference] = []
+    var label: [ColumnReference] = []
+    var labelSeparator: UInt8?
+    var metrics: [Metric]?
+    var skipsUnlabelled = false
+    var weight = 1.0
+
+    init(path: String, line: Int, name: String, kindType: any TaskKind.Type, train: [String]) {
+        self.path = path
+        self.line = line
+        self.name = name
+        self.kindType = kindType
+        self.train = train
+    }
+
+    /// Labels beyond this number are no labels.
+    private static let mostLabels = 10_000
+
+    /// The task, with the labels of a model's head, of the file, or of the training set.
+    func definition(in head: TaskHead?) throws -> TaskDefinition {
+        let kind = try kind ?? head.flatMap(kind(of:)) ?? foundKind()
+        let task = definition(kind)
+        return try head.map { try task.fitted(to: $0, owner: "\(path)'s") } ?? task
+    }
+
+    /// The head's kind, where labels are found and any may be.
+    private func kind(of head: TaskHead) -> (any TaskKind)? {
+        type(of: head.kind) == kindType && label.count == 1 ? head.kind : nil
+    }
+
+    private func definition(_ kind: some TaskKind) -> TaskDefinition {
+        var task = TaskDefinition(
+            name: name, kind: kind, measured: metrics, train: set(train, hasLabels: true),
+            dev: dev.map { [set($0, hasLabels: true)] } ?? [],
+            test: test.map { [set($0, hasLabels: false)] } ?? [])
+        task.devShare = devShare
+        task.weight = weight
+        let names = texts.compactMap { if case .named(let name) = $0 { name } else { nil } }
+        if names.count == texts.count { task.textFields = names }
+        return task
+    }
+
+    private func set(_ files: [String], hasLabels: Bool) -> DataFile {
+        var format = format ?? files.first.flatMap(FileFormat.init(path:)) ?? FileFormat(.tsv)
+        // Tabs between fields in quotes are a CSV's.
+        if let separator { format = format.name == .jsonl ? format : FileFormat(.csv, separator: separator) }
+        let isNumbered = if case .numbered = texts[0] { true } else { false }
+        let label: Columns.Label? =
+            hasLabels ? label.count > 1 ? .columns(label) : .column(label[0], separator: labelSeparator) : nil
+        var set = DataFile(
+            name: name, files: files, format: format,
+            columns: Columns(
+                first: texts[0], second: texts.count > 1 ? texts[1] : nil, label: label,
+                hasHeader: header ?? !isNumbered))
+        set.skipsUnlabelledRows = skipsUnlabelled
+        return set
+    }
+
+    /// The kind with the labels that the training set has: numbers in their order, else by their letters.
+    private func foundKind() throws -> any TaskKind {
+        func fail(_ text: String) -> TaskFileError {
+            TaskFileError(problems: [.init(path: path, line: line, text: text)])
+        }
+        if label.count > 1 { return try kindType.init(labels: label.map(\.description)) }
+        if let kind = try? kindType.init(labels: []) { return kind }
+        var labels: Set<String> = []
+        // What the labels are, is what is looked for.
+        for source in try set(train, hasLabels: true).sources(of: Regression(), in: nil) {
+            try source.mapped.withBytes { bytes in
+                var rows = source.rows(of: bytes)
+                while let span = try source.next(&rows) {
+                    for label in try source.parser.labelValues(of: span, in: bytes) ?? [] where !label.isEmpty {
+                        labels.insert(label)
+                    }
+                    guard labels.count <= TaskDescription.mostLabels else {
+                        throw fail(
+                            "\(name) has more than \(TaskDescription.mostLabels) labels in its training set: is "
+                                + "\"\(self.label[0])\" the right column, or the task a regression?")
+                    }
+                }
+                source.mapped.releasePages()
+            }
+        }
+        let ordered =
+            labels.allSatisfy { Int($0) != nil }
+            ? labels.sorted { (Int($0) ?? 0, $0) < (Int($1) ?? 0, $1) }
+            : labels.sorted { $0.unicodeScalars.lexicographicallyPrecedes($1.unicodeScalars) }
+        do {
+            return try kindType.init(labels: ordered)
+        } catch {
+            throw fail("the training set of \(name) has too few labels: \(error)")
+        }
+    }
+}

@@ -1,0 +1,62 @@
+/// A task as a model knows it: its name, what its decoder puts out, and what its rows call their texts. In JSON
+/// `{"name": "rte", "type": "classification", "labels": ["entailment", "not_entailment"]}` or
+/// `{"name": "sts-b", "type": "regression"}`, with `"text": ["subject", "body"]` where the texts have names of their own.
+public struct TaskHead: Sendable, Hashable {
+    public var name: String
+    public var kind: any TaskKind
+    /// The names of a row's texts, one or two; nil for those of GLUE: `sentence`, or `sentence1` and `sentence2`.
+    public var textFields: [String]?
+
+    public init(name: String, kind: some TaskKind, textFields: [String]? = nil) {
+        self.name = name
+        self.kind = kind
+        self.textFields = textFields
+    }
+
+    /// The decoder's width: the number of labels, or 1 for a regression.
+    public var numberOfLabels: Int { kind.width }
+
+    public static func == (a: TaskHead, b: TaskHead) -> Bool {
+        a.name == b.name && a.kind.isEqual(to: b.kind) && a.textFields == b.textFields
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(name)
+        kind.hash(into: &hasher)
+        hasher.combine(textFields)
+    }
+}
+
+extension TaskHead: Codable {
+    private enum CodingKeys: String, CodingKey { case name, type, labels, text }
+
+    /// - Throws: `TaskError.malformedHead` for an unknown type and for labels that the type can't have; `DecodingError`
+    ///   for a missing key or a wrong JSON type.
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        name = try container.decode(String.self, forKey: .name)
+        let type = try container.decode(String.self, forKey: .type)
+        let labels = try container.decodeIfPresent([String].self, forKey: .labels) ?? []
+        textFields = try container.decodeIfPresent([String].self, forKey: .text)
+        guard let found = TaskKinds.named(type) else {
+            let known = TaskKinds.all.map { $0.name }.joined(separator: ", ")
+            throw TaskError.malformedHead(task: name, reason: "type \"\(type)\" is none of \(known)")
+        }
+        do {
+            kind = try found.init(labels: labels)
+        } catch {
+            throw TaskError.malformedHead(task: name, reason: "\(error)")
+        }
+        if let textFields, !(1...2).contains(textFields.count) || Set(textFields).count != textFields.count {
+            throw TaskError.malformedHead(task: name, reason: "\"text\" has one name or two, found \(textFields)")
+        }
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(name, forKey: .name)
+        try container.encode(kind.name, forKey: .type)
+        if !kind.labels.isEmpty { try container.encode(kind.labels, forKey: .labels) }
+        try container.encodeIfPresent(textFields, forKey: .text)
+    }
+}
