@@ -61,7 +61,7 @@ public struct DataFile: Sendable, Hashable {
     /// - Parameter dataDirectory: the folder with GLUE's data; nil where there is none.
     /// - Throws: `DataFileError` naming every place looked at, and the folder if it is the folder that is missing.
     public func urls(in dataDirectory: URL?) throws -> [URL] {
-        guard case .official(let paths) = location else { return files.map { URL(fileURLWithPath: $0) } }
+        guard case .official(let paths) = location else { return paths.map { URL(fileURLWithPath: $0) } }
         guard let dataDirectory else {
             throw DataFileError(path: paths[0], line: nil, problem: .noDataDirectory(set: name))
         }
@@ -74,7 +74,12 @@ public struct DataFile: Sendable, Hashable {
             problem: .missing(set: name, folder: missing?.path, alternatives: candidates.dropFirst().map(\.path)))
     }
 
-    private var files: [String] { if case .files(let files) = location { files } else { [] } }
+    /// Where the files may lie, or lie.
+    public var paths: [String] {
+        switch location {
+        case .official(let paths), .files(let paths): paths
+        }
+    }
 }
 
 /// A task: what is predicted, how it is measured, and where its examples lie.

@@ -47,7 +47,7 @@ public struct DataFileError: Error, Equatable, CustomStringConvertible {
         case invalidUTF8
         case missingColumn(name: String, header: [String])
         /// A row ends before the wanted column, whose position is counted from 0.
-        case tooFewColumns(found: Int, wanted: String, position: Int)
+        case tooFewColumns(found: Int, wanted: String, position: Int, betweenTabs: Bool = true)
         /// The column that counts the rows of a file to predict, from 0, has another number than is due.
         case wrongIndex(found: String, expected: Int)
         /// A quote that opens a field is never closed.
@@ -91,11 +91,11 @@ extension DataFileError.Problem: CustomStringConvertible {
         case .invalidUTF8:
             return "the line is not valid UTF-8: convert the file to UTF-8."
         case .missingColumn(let name, let header):
-            let nearest = nearestName(to: name, among: header).map { "; did you mean \"\($0)\"?" } ?? ";"
-            return "the header has no column \"\(name)\"\(nearest) It has "
+            let nearest = nearestName(to: name, among: header).map { ": did you mean \"\($0)\"? It has " } ?? "; it has "
+            return "the header has no column \"\(name)\"\(nearest)"
                 + "\(header.map(\.debugDescription).joined(separator: ", "))."
-        case .tooFewColumns(let found, let wanted, let position):
-            return "found \(found) column\(found == 1 ? "" : "s"), but \(wanted) is column "
+        case .tooFewColumns(let found, let wanted, let position, let betweenTabs):
+            return "found \(found) \(betweenTabs ? "tab-separated " : "")column\(found == 1 ? "" : "s"), but \(wanted) is column "
                 + "\(position + 1)."
         case .wrongIndex(let found, let expected):
             return "the row's number is \(found.debugDescription), and \(expected) is due: a row before it is missing, "

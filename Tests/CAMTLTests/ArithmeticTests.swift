@@ -4,9 +4,7 @@ import Torch
 import XCTest
 
 final class ArithmeticTests: XCTestCase {
-    private static let tasks = [
-        TaskHead(name: "a", output: .classification(labels: ["x", "y", "z"])), TaskHead(name: "b", output: .regression),
-    ]
+    private static let tasks = TaskHead.named(["a", "b"], [3, 1])
 
     private func configuration(_ type: EncoderType, layers: Int = 4) -> ModelConfiguration {
         ModelConfiguration(

@@ -1,5 +1,6 @@
 import CAMTL
 import Foundation
+import Tasks
 import XCTest
 
 final class EntropyTests: XCTestCase {

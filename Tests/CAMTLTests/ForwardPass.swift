@@ -1,4 +1,5 @@
 import CAMTL
+import Tasks
 import Torch
 import XCTest
 
@@ -23,7 +24,7 @@ struct ForwardPass {
         batch = try GoldenBatch(GoldenFiles.tensors("tiny_\(run.kind).inputs"), prefix: run.batch + ".")
         let recorder = Recorder(model)
         output = try model(batch.packed(cut), sequence: sequence)
-        loss = try output.loss(labels: batch.labels, configuration: model.configuration)
+        loss = try output.loss(targets: batch.labels.map { [$0] }, configuration: model.configuration)
         try loss.total.backward()
         activations = recorder.activations
         (self.run, self.kind, self.cut, self.model) = (run, kind, cut, model)

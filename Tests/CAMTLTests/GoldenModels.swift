@@ -133,9 +133,10 @@ extension TaskHead {
     /// Tasks by their names and numbers of labels, of which 1 means a regression.
     static func named(_ names: [String], _ labelCounts: [Int]) -> [TaskHead] {
         zip(names, labelCounts).map { name, count in
-            TaskHead(
-                name: name,
-                output: count == 1 ? .regression : .classification(labels: (0..<count).map { "label \($0)" }))
+            guard let kind = try? Classification(labels: (0..<count).map { "label \($0)" }) else {
+                return TaskHead(name: name, kind: Regression())
+            }
+            return TaskHead(name: name, kind: kind)
         }
     }
 }

@@ -52,7 +52,7 @@ final class MiniLMTests: ComputingTestCase {
             module.observer = { layers[layer] = $0 }
         }
         let output = try model(batch.packed(.none), sequence: true)
-        let loss = try output.loss(labels: batch.labels, configuration: model.configuration)
+        let loss = try output.loss(targets: batch.labels.map { [$0] }, configuration: model.configuration)
 
         let tolerance = Tolerance(dtype)
         func compare(_ name: String, _ values: [Double], within limit: Double? = nil) throws {

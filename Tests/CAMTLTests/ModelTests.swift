@@ -10,7 +10,7 @@ final class ModelTests: ComputingTestCase {
     func testEmbeddingOfPaddingGetsNoGradient() throws {
         let model = try newModel()
         let output = try model(batch { $0.append(inputIDs: [2, 0, 5, 3], tokenTypeIDs: [0, 0, 0, 0], taskID: 0) })
-        try output.loss(labels: [1], configuration: configuration).total.backward()
+        try output.loss(targets: [[1]], configuration: configuration).total.backward()
         let words = try parameter("bert.embeddings.word_embeddings.weight", of: model)
         let rows = try XCTUnwrap(words.gradient()).elements(Float.self).chunks(configuration.backbone.vocabularySize)
         let moved = rows.indices.filter { rows[$0].contains { $0 != 0 } }

@@ -37,7 +37,7 @@ final class TrajectoryTests: ComputingTestCase {
             let updater = try Updater(model, settings: settings, totalSteps: 10, keepsZeroGradients: keepsZeroGradients)
             let weight = try XCTUnwrap(model.namedParameters().first { $0.name == absent }).parameter.wrappedValue
             func step(_ batch: GoldenBatch) throws -> [Double] {
-                let loss = try model(batch.packed(.none)).loss(labels: batch.labels, configuration: model.configuration)
+                let loss = try model(batch.packed(.none)).loss(targets: batch.labels.map { [$0] }, configuration: model.configuration)
                 try updater.accumulate(loss.total, share: 1)
                 _ = try updater.step()
                 return try weight.elements()
@@ -133,7 +133,7 @@ private struct Trajectory {
         var steps: [Updater.Step] = []
         for index in 0..<variant.steps * variant.stepLossesAccum {
             let batch = batches[index % batches.count]
-            let loss = try model(batch.packed(.none)).loss(labels: batch.labels, configuration: model.configuration)
+            let loss = try model(batch.packed(.none)).loss(targets: batch.labels.map { [$0] }, configuration: model.configuration)
             losses.append(try loss.total.item())
             try updater.accumulate(loss.total, share: 1 / Double(variant.stepLossesAccum))
             if (index + 1) % variant.stepLossesAccum == 0 { steps.append(try updater.step()) }

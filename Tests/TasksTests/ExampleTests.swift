@@ -18,8 +18,8 @@ final class ExampleTests: DirectoryTestCase {
         XCTAssertEqual(
             try read("cola").examples,
             [
-                Example(first: "The cat sleeps.", label: 1, line: 1),
-                Example(first: "Cat the sleeps.", label: 0, line: 2),
+                Example(first: "The cat sleeps.", target: [1], line: 1),
+                Example(first: "Cat the sleeps.", target: [0], line: 2),
             ])
         XCTAssertEqual(try read("cola", .test).examples, [Example(first: "A dog sleeps.", line: 2)])
     }
@@ -29,7 +29,7 @@ final class ExampleTests: DirectoryTestCase {
         try write(header + "1\t11\t12\tA cat sleeps.\tA cat is asleep.\n", to: "MRPC/train.tsv")
         XCTAssertEqual(
             try read("mrpc").examples,
-            [Example(first: "A cat sleeps.", second: "A cat is asleep.", label: 1, line: 2)])
+            [Example(first: "A cat sleeps.", second: "A cat is asleep.", target: [1], line: 2)])
         try write("\u{FEFF}src1\t1\t\tThe cat sleeps.\n", to: "CoLA/dev.tsv")
         XCTAssertEqual(try read("cola", .dev).examples.count, 1)
     }
@@ -37,10 +37,10 @@ final class ExampleTests: DirectoryTestCase {
     func testColumnsAreFoundByTheirNames() throws {
         try write("label\tsentence2\tindex\tsentence1\nentailment\tsecond\t0\tfirst\n", to: "RTE/train.tsv")
         XCTAssertEqual(
-            try read("rte").examples, [Example(first: "first", second: "second", label: 0, line: 2)])
+            try read("rte").examples, [Example(first: "first", second: "second", target: [0], line: 2)])
         try write("index\tquestion\tsentence\tlabel\n0\tWhy?\tSo.\tnot_entailment\n", to: "QNLI/dev.tsv")
         XCTAssertEqual(
-            try read("qnli", .dev).examples, [Example(first: "Why?", second: "So.", label: 1, line: 2)])
+            try read("qnli", .dev).examples, [Example(first: "Why?", second: "So.", target: [1], line: 2)])
     }
 
     func testMNLIsGoldLabelIsFoundAmongTheAnnotatorsLabels() throws {
@@ -51,9 +51,9 @@ final class ExampleTests: DirectoryTestCase {
         let vote = "neutral\tneutral\tentailment\tentailment\tentailment\tentailment\n"
         try write(front + votes + cells + vote, to: "MNLI/dev_matched.tsv")
         try write(front + votes + cells + vote + cells + vote, to: "MNLI/dev_mismatched.tsv")
-        XCTAssertEqual(try read("mnli").examples, [Example(first: "first", second: "second", label: 2, line: 2)])
-        XCTAssertEqual(try read("mnli", .dev).examples.map(\.label), [1])
-        XCTAssertEqual(try read("mnli", .dev, set: 1).examples.map(\.label), [1, 1])
+        XCTAssertEqual(try read("mnli").examples, [Example(first: "first", second: "second", target: [2], line: 2)])
+        XCTAssertEqual(try read("mnli", .dev).examples.map(\.target), [[1]])
+        XCTAssertEqual(try read("mnli", .dev, set: 1).examples.map(\.target), [[1], [1]])
     }
 
     func testTheDiagnosticSetIsFoundWhereTheDownloadScriptPutsIt() throws {
@@ -67,15 +67,15 @@ final class ExampleTests: DirectoryTestCase {
     func testScoresAreReadAsNumbers() throws {
         let rows = ["0.000", "5.000", "3.8", "1e0", "+2."].map { "x\tfirst\tsecond\t\($0)\n" }.joined()
         try write("index\tsentence1\tsentence2\tscore\n" + rows, to: "STS-B/train.tsv")
-        XCTAssertEqual(try read("sts-b").examples.map(\.label), [0, 5, 3.8, 1, 2])
+        XCTAssertEqual(try read("sts-b").examples.flatMap(\.target), [0, 5, 3.8, 1, 2])
     }
 
     func testTheLabelsOrderIsTheTasksOwn() throws {
         try write("sentence1\tsentence2\tgold_label\na\tb\tneutral\na\tb\tcontradiction\n", to: "MNLI/train.tsv")
-        let head = TaskHead(name: "mnli", output: .classification(labels: ["entailment", "neutral", "contradiction"]))
+        let head = try TaskHead(name: "mnli", kind: Classification(labels: ["entailment", "neutral", "contradiction"]))
         let task = try GLUE.task(for: head)
-        XCTAssertEqual(try task.examples(in: task.train, dataDirectory: directory).examples.map(\.label), [1, 2])
-        XCTAssertEqual(try read("mnli").examples.map(\.label), [2, 0])
+        XCTAssertEqual(try task.examples(in: task.train, dataDirectory: directory).examples.flatMap(\.target), [1, 2])
+        XCTAssertEqual(try read("mnli").examples.flatMap(\.target), [2, 0])
     }
 
     // MARK: Texts
@@ -94,7 +94,7 @@ final class ExampleTests: DirectoryTestCase {
     }
 
     func testLinesMayEndWithLineFeedCarriageReturnBothOrNothing() throws {
-        let expected = [Example(first: "a cat", label: 1, line: 2), Example(first: "a dog", label: 0, line: 3)]
+        let expected = [Example(first: "a cat", target: [1], line: 2), Example(first: "a dog", target: [0], line: 3)]
         for end in ["\n", "\r\n", "\r"] {
             let text = ["sentence\tlabel", "a cat\t1", "a dog\t0"].joined(separator: end)
             try write(text, to: "SST-2/train.tsv")
@@ -114,7 +114,7 @@ final class ExampleTests: DirectoryTestCase {
 
     func testColumnsBehindTheLastOneReadAreIgnored() throws {
         try write("sentence\tlabel\na cat\t1\tmore\t\n", to: "SST-2/train.tsv")
-        XCTAssertEqual(try read("sst-2").examples, [Example(first: "a cat", label: 1, line: 2)])
+        XCTAssertEqual(try read("sst-2").examples, [Example(first: "a cat", target: [1], line: 2)])
     }
 
     // MARK: Damaged rows

@@ -10,7 +10,7 @@ final class FeatureCacheTests: DirectoryTestCase {
     private struct Copy: Equatable {
         var inputIDs: [Int32]
         var tokenTypeIDs: [Int32]
-        var label: Float?
+        var target: [Float]
         var line: Int
     }
 
@@ -36,7 +36,7 @@ final class FeatureCacheTests: DirectoryTestCase {
                 return Copy(
                     inputIDs: Array(example.inputIDs),
                     tokenTypeIDs: (0..<example.inputIDs.count).map { $0 < first ? 0 : 1 },
-                    label: example.label, line: example.line)
+                    target: example.target, line: example.line)
             }
         }
     }
@@ -46,7 +46,7 @@ final class FeatureCacheTests: DirectoryTestCase {
             let encoding = cache.tokenizer.encode(
                 example.first, pair: example.second, maxLength: cache.maxSequenceLength)
             return Copy(
-                inputIDs: encoding.inputIDs, tokenTypeIDs: encoding.tokenTypeIDs, label: example.label,
+                inputIDs: encoding.inputIDs, tokenTypeIDs: encoding.tokenTypeIDs, target: example.target,
                 line: example.line)
         }
     }
@@ -82,7 +82,7 @@ final class FeatureCacheTests: DirectoryTestCase {
         XCTAssertEqual(cached.origin, .cached)
         XCTAssertEqual(copies(of: cached), expected)
         XCTAssertEqual((0..<cached.count).map { cached.length(at: $0) }, expected.map(\.inputIDs.count))
-        XCTAssertEqual((0..<cached.count).map { cached.label(at: $0) }, expected.map(\.label))
+        XCTAssertEqual((0..<cached.count).map { cached.target(at: $0) }, expected.map(\.target))
         XCTAssertEqual(cached.tokenCount, expected.reduce(0) { $0 + $1.inputIDs.count })
     }
 
@@ -100,9 +100,9 @@ final class FeatureCacheTests: DirectoryTestCase {
         let task = try GLUE.task(named: "cola")
         let features = try cache().features(of: task, in: task.test[0], dataDirectory: directory)
         XCTAssertFalse(features.hasLabels)
-        XCTAssertNil(features.label(at: 1))
+        XCTAssertEqual(features.target(at: 1), [])
         features.withExample(at: 0) { example in
-            XCTAssertNil(example.label)
+            XCTAssertEqual(example.target, [])
             XCTAssertEqual(example.firstSegmentLength, example.inputIDs.count)
             XCTAssertEqual(example.line, 2)
         }
@@ -112,7 +112,7 @@ final class FeatureCacheTests: DirectoryTestCase {
         try write("sentence1\tsentence2\tscore\na\tb\t3.8\na\tb\t0\n", to: "STS-B/train.tsv")
         let task = try GLUE.task(named: "sts-b")
         let features = try cache().features(of: task, in: task.train, dataDirectory: directory)
-        XCTAssertEqual([features.label(at: 0), features.label(at: 1)], [3.8, 0])
+        XCTAssertEqual([features.target(at: 0), features.target(at: 1)], [[3.8], [0]])
     }
 
     // MARK: Key
@@ -124,7 +124,7 @@ final class FeatureCacheTests: DirectoryTestCase {
         let task = renamed
         renamed.name = "my-rte"
         renamed.train.name = "my-rte"
-        renamed.train.paths = ["Other/copy.tsv"]
+        renamed.train.location = .official(["Other/copy.tsv"])
         let cache = try cache()
         XCTAssertEqual(try cache.features(of: task, in: task.train, dataDirectory: directory).origin, .built)
         for other in [task, renamed] {
@@ -137,7 +137,7 @@ final class FeatureCacheTests: DirectoryTestCase {
         try writeRTE()
         let task = try GLUE.task(named: "rte")
         let reversed = try GLUE.task(
-            for: TaskHead(name: "rte", output: .classification(labels: ["not_entailment", "entailment"])))
+            for: try TaskHead(name: "rte", kind: Classification(labels: ["not_entailment", "entailment"])))
         var swapped = task
         swapped.train.columns = .named(first: "sentence2", second: "sentence1", label: "label")
         var unlabelled = task

@@ -74,7 +74,8 @@ final class MetricsTests: XCTestCase {
 
     func testMatthewsOfThreeClassesIsGorodkinsCoefficient() throws {
         var task = try task("mnli")
-        task.kind = .classification(labels: ["a", "b", "c"], metrics: .matthews)
+        task.kind = try Classification(labels: ["a", "b", "c"])
+        task.measured = [.matthews]
         let predictions = [0, 1, 2, 2], labels: [Float] = [0, 1, 2, 0]
         let logits = predictions.flatMap { k in (0..<3).map { Float($0 == k ? 1 : 0) } }
         // c = 3, s = 4, p = (1, 1, 2), t = (2, 1, 1): (12 - 5) / sqrt((16 - 6)(16 - 6)).
@@ -85,7 +86,7 @@ final class MetricsTests: XCTestCase {
         var task = try task("mrpc")
         let predictions = [1, 1, 0, 1, 0], labels = [1, 0, 0, 1, 1]
         func f1(_ names: [String]) throws -> Double? {
-            task.kind = .classification(labels: names, metrics: .accuracyAndF1)
+            task.kind = try Classification(labels: names)
             func position(_ label: Int) -> Int { names.firstIndex(of: "\(label)") ?? -1 }
             let logits = predictions.flatMap { k in (0..<2).map { Float($0 == position(k) ? 1 : 0) } }
             return try task.scores(logits: logits, labels: labels.map { Float(position($0)) })[.f1]

@@ -6,8 +6,7 @@ final class OutputNamesTests: XCTestCase {
     private func labels(_ task: String, _ names: [String]) throws -> [String]? {
         guard let head = try GLUE.task(named: task).head.ordered(byOutputs: names) else { return nil }
         XCTAssertEqual(head.name, task)
-        guard case .classification(let labels) = head.output else { return [] }
-        return labels
+        return head.kind.labels
     }
 
     func testTheTasksOwnLabelsMayComeInAnyOrderAndCase() throws {

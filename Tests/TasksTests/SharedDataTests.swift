@@ -27,13 +27,13 @@ final class SharedDataTests: DirectoryTestCase {
                 for (file, count) in zip(task.files(for: split), counts) {
                     let name = "\(task.name) \(split) \(file.name)"
                     guard let count else {
-                        XCTAssertThrowsError(try file.url(in: data), name)
+                        XCTAssertThrowsError(try file.urls(in: data), name)
                         continue
                     }
                     let list = try task.examples(in: file, dataDirectory: data)
                     XCTAssertEqual(list.examples.count, count, name)
                     XCTAssertEqual(list.skippedRows, 0, name)
-                    XCTAssertTrue(list.examples.allSatisfy { ($0.label == nil) == (split == .test) }, name)
+                    XCTAssertTrue(list.examples.allSatisfy { $0.target.isEmpty == (split == .test) }, name)
                 }
             }
         }

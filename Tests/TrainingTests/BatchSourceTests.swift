@@ -85,7 +85,7 @@ final class BatchSourceTests: ToyTestCase {
             }
             XCTAssertEqual(batch.tokens, expected)
             XCTAssertEqual(
-                batch.labels, examples.map { Double(data[$0.task].train?.label(at: $0.index) ?? .nan) })
+                batch.targets, examples.map { data[$0.task].train?.target(at: $0.index).map(Double.init) ?? [] })
         }
     }
 

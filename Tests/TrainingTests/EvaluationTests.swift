@@ -108,7 +108,7 @@ final class EvaluationTests: ToyTestCase {
             let features = task.dev[0].features
             let width = logits.count / features.count
             let losses = try (0..<features.count).map { row -> Double in
-                let label = try XCTUnwrap(features.label(at: row))
+                let label = try XCTUnwrap(features.target(at: row).first)
                 let values = logits[row * width..<(row + 1) * width].map(Double.init)
                 if width == 1 { return (values[0] - Double(label)) * (values[0] - Double(label)) }
                 return log(values.map { exp($0) }.reduce(0, +)) - values[Int(label)]
@@ -155,7 +155,7 @@ final class EvaluationTests: ToyTestCase {
         /// The figures of four predictions of a task, the first `right` of which are right.
         func result(_ name: String, of task: String, right: Int) throws -> EvaluationResult {
             let definition = try GLUE.task(named: task)
-            let width = definition.numberOfLabels
+            let width = definition.kind.width
             let predicted = (0..<4).map { $0 < right ? 0 : 1 }
             let predictions = predicted.flatMap { label in (0..<width).map { $0 == label ? 1 : 0 as Float } }
             return EvaluationResult(

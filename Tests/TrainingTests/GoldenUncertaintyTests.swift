@@ -1,5 +1,6 @@
 import CAMTL
 import Foundation
+import Tasks
 import Torch
 import Training
 import XCTest

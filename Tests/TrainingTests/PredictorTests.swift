@@ -30,7 +30,7 @@ final class PredictorTests: ToyTestCase {
         let logits = try Evaluator(model: trained.model, batchSize: 8).logits(
             task: task.id, lengths: encodings.map(\.inputIDs.count)
         ) { $1.append(inputIDs: encodings[$0].inputIDs, tokenTypeIDs: encodings[$0].tokenTypeIDs, taskID: task.id) }
-        let width = task.definition.numberOfLabels
+        let width = task.definition.kind.width
         return examples.indices.map { index in
             let (encoding, first) = (encodings[index], examples[index].first)
             let content =
@@ -145,7 +145,7 @@ final class PredictorTests: ToyTestCase {
 
     func testLabelsAreNamedInTheOrderOfTheModelsOwn() throws {
         let labels = ["entailment", "neutral", "contradiction"]
-        let kind = try GLUE.task(for: TaskHead(name: "mnli", output: .classification(labels: labels))).kind
+        let kind = try GLUE.task(for: try TaskHead(name: "mnli", kind: Classification(labels: labels))).kind
         let found = try TestPredictions(set: "ax", kind: kind, count: 3, logits: [1, 2, 3, 3, 2, 1, 2, 3, 1])
         XCTAssertEqual((0..<3).map(found.text(ofRow:)), ["contradiction", "entailment", "neutral"])
     }
@@ -155,7 +155,7 @@ final class PredictorTests: ToyTestCase {
             let task = try GLUE.task(named: file.task)
             return try TestPredictions(
                 set: file.set, kind: task.kind, count: file.rows,
-                logits: Array(repeating: 0, count: file.rows * task.numberOfLabels))
+                logits: Array(repeating: 0, count: file.rows * task.kind.width))
         }
         let whole = Submission(predictions)
         XCTAssertEqual(whole.gaps, [])

@@ -20,7 +20,7 @@ final class ReproducingTheOriginalTests: ToyTestCase {
         let ratings = (0..<12).map { ExampleReference(task: 1, index: $0) }
         let sentence = ExampleReference(task: 0, index: 2)
         func labels(_ examples: [ExampleReference], cutsLabels: Bool) -> [Double] {
-            TrainingBatch(examples, data: TrainingSets(data), cutsLabels: cutsLabels).labels
+            TrainingBatch(examples, data: TrainingSets(data), cutsLabels: cutsLabels).targets.flatMap { $0 }
         }
         XCTAssertEqual(labels([sentence] + ratings, cutsLabels: true), [classes[2]] + scores.map { $0 == 4.5 ? 4 : 0 })
         XCTAssertEqual(labels(ratings + [sentence], cutsLabels: true), scores + [classes[2]])
@@ -80,25 +80,25 @@ final class ReproducingTheOriginalTests: ToyTestCase {
         var sampler = Sampler(sampling, sizes: [(task: 0, count: 20), (task: 1, count: 20)], batchSize: 10, seed: seed)
         let examples = sampler.nextExamples()
         let whole = TrainingBatch(examples, data: TrainingSets(data))
-        var labels = whole.labels
+        var labels = whole.targets.flatMap { $0 }
         for (index, example) in examples.enumerated() where example.task == 1 {
             labels[index] = labels[index].rounded(.down)
         }
         return FirstLosses(
             firstTask: examples[0].task, trained: try train(settings).steps[0].loss,
             whole: try loss(trained, whole),
-            cut: try trained.model(whole.tokens).loss(labels: labels, configuration: trained.model.configuration)
+            cut: try trained.model(whole.tokens).loss(targets: labels.map { [$0] }, configuration: trained.model.configuration)
                 .total.item())
     }
 
     private func loss(_ trained: TrainedModel, _ batch: TrainingBatch) throws -> Double {
-        try trained.model(batch.tokens).loss(labels: batch.labels, configuration: trained.model.configuration)
+        try trained.model(batch.tokens).loss(targets: batch.targets, configuration: trained.model.configuration)
             .total.item()
     }
 
     private func trainingLabels(_ task: TaskData) throws -> [Double] {
         let features = try XCTUnwrap(task.train)
-        return try (0..<features.count).map { Double(try XCTUnwrap(features.label(at: $0))) }
+        return try (0..<features.count).map { Double(try XCTUnwrap(features.target(at: $0).first)) }
     }
 
     // MARK: - Gradients that are zero
@@ -170,7 +170,7 @@ final class ReproducingTheOriginalTests: ToyTestCase {
         for examples in batches {
             let batch = TrainingBatch(examples, data: TrainingSets(data))
             let loss = try trained.model(batch.tokens)
-                .loss(labels: batch.labels, configuration: trained.model.configuration)
+                .loss(targets: batch.targets, configuration: trained.model.configuration)
             try (loss.total * 0.5).backward()
         }
         let squares = try trained.model.namedParameters().flatMap { _, parameter in

@@ -145,31 +145,27 @@ enum ToyData {
     static func rows(of task: TaskDefinition, _ file: DataFile, count: Int) -> [String] {
         var random = RandomStream(seed: 11, purpose: file.paths[0])
         let rows = (0..<count).map { _ in
-            let kind = Int.random(in: 0..<max(task.numberOfLabels, 2), using: &random)
+            let kind = Int.random(in: 0..<max(task.kind.width, 2), using: &random)
             let label =
-                switch task.output {
-                case .classification(let labels): labels[kind]
-                // Two scores that are no whole numbers.
-                case .regression: kind == 0 ? "0.75" : "4.5"
-                }
+                // Of a regression two scores that are no whole numbers.
+                task.kind.labels.isEmpty ? (kind == 0 ? "0.75" : "4.5") : task.kind.labels[kind]
             let length = Int.random(in: 2...6, using: &random)
             var first = (0..<length).map { _ in words[Int.random(in: 4..<words.count, using: &random)] }
             let second = (0..<length).map { _ in words[Int.random(in: 4..<words.count, using: &random)] }
             first.insert(words[kind], at: Int.random(in: 0...length, using: &random))
             return (first.joined(separator: " "), second.dropLast().joined(separator: " "), label)
         }
-        switch file.columns {
-        case .named(let first, let second, let label):
-            let header = [first, second, label].compactMap { $0 }.joined(separator: "\t")
-            return [header]
-                + rows.map { [$0.0, second == nil ? nil : $0.1, $0.2].compactMap { $0 }.joined(separator: "\t") }
-        case .numbered(let first, let second, let label):
-            return rows.map { row in
-                let fields = [(first, row.0), (second, row.1), (label, row.2)]
-                return (0...(fields.compactMap(\.0).max() ?? 0))
-                    .map { position in fields.first { $0.0 == position }?.1 ?? "-" }.joined(separator: "\t")
-            }
+        let columns = file.columns
+        guard columns.hasHeader else {
+            // CoLA's label is in the second column, its sentence in the fourth.
+            return rows.map { ["-", $0.2, "-", $0.0].joined(separator: "\t") }
         }
+        let names = [columns.first, columns.second].compactMap { $0 } + columns.labelColumns
+        return [names.map(\.description).joined(separator: "\t")]
+            + rows.map { row in
+                let texts = columns.hasSecond ? [row.0, row.1] : [row.0]
+                return (texts + (columns.hasLabel ? [row.2] : [])).joined(separator: "\t")
+            }
     }
 }
 

@@ -58,7 +58,7 @@ public struct Columns: Sendable, Hashable {
     public var hasLabel: Bool { label != nil }
 
     /// The columns of the label.
-    var labelColumns: [ColumnReference] {
+    public var labelColumns: [ColumnReference] {
         switch label {
         case nil: []
         case .column(let column, _): [column]

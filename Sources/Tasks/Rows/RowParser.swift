@@ -140,7 +140,9 @@ struct RowParser: Sendable {
         let missing = wanted.filter { values[$0.place] == nil }
         let nearest = missing.min { $0.position ?? 0 < $1.position ?? 0 } ?? first
         guard let position = nearest.position else { throw fail(.missingField(name: "\(nearest.column)"), span) }
-        throw fail(.tooFewColumns(found: found, wanted: nearest.title, position: position), span)
+        throw fail(
+            .tooFewColumns(
+                found: found, wanted: nearest.title, position: position, betweenTabs: reader is LiteralRows), span)
     }
 
     /// A file with this column has a header, so that its row 0 is in line 2.

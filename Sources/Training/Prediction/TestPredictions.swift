@@ -3,7 +3,7 @@ import Foundation
 import Tasks
 
 /// What a model says of the rows of a test set, in the order of its file.
-public struct TestPredictions: Sendable {
+public struct TestPredictions: Sendable, Equatable {
     /// The test set's name: the task's, or such as `mnli-mm`.
     public let set: String
     /// The task's, with its labels in the order of the logits.
@@ -23,6 +23,10 @@ public struct TestPredictions: Sendable {
         self.kind = kind
         self.count = count
         self.logits = logits
+    }
+
+    public static func == (a: TestPredictions, b: TestPredictions) -> Bool {
+        a.set == b.set && a.count == b.count && a.logits == b.logits && AnyHashable(a.kind) == AnyHashable(b.kind)
     }
 
     /// The logits of a row, counted from 0.
