@@ -66,7 +66,7 @@ let package = Package(
         .target(name: "Downloads", dependencies: ["Files"], swiftSettings: swift),
         .target(
             name: "Torch", dependencies: ["CTorch", "Files"], swiftSettings: swift, linkerSettings: libraries),
-        .target(name: "Tokenization", swiftSettings: swift),
+        .target(name: "Tokenization", dependencies: ["Files"], swiftSettings: swift),
         .target(name: "Tasks", dependencies: ["Files", "Tokenization"], swiftSettings: swift),
         .target(name: "CAMTL", dependencies: ["Files", "Torch", "Tasks", "Tokenization"], swiftSettings: swift),
         .target(
@@ -82,7 +82,7 @@ let package = Package(
         .executableTarget(
             name: "CamtlCommand",
             dependencies: [
-                "Reporting", "Training", "CAMTL", "Tasks", "Tokenization", "Torch", "Downloads",
+                "Reporting", "Training", "CAMTL", "Tasks", "Tokenization", "Torch", "Downloads", "Files",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swift),

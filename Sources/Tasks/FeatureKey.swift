@@ -1,5 +1,6 @@
 import Files
 import Foundation
+import Tokenization
 
 /// All that the features of a file depend on, as one SHA-256: two runs that differ in nothing of it share a cache file,
 /// whatever tasks they train and in what order. A task's id is no part of it, nor of the cache file.
@@ -21,6 +22,10 @@ struct FeatureKey: Sendable, Equatable {
         let scoreRange: [Float]?
         let vocabulary: String
         let lowercase: Bool
+        /// nil where there are none, so that the key of a plain tokenizer is what it was before there could be any.
+        let addedTokens: [AddedToken]?
+        /// nil where it is true.
+        let findsMask: Bool?
         let maxSequenceLength: Int
     }
 
@@ -42,6 +47,8 @@ struct FeatureKey: Sendable, Equatable {
             hasHeader: hasHeader, columns: columns, skipsDamagedRows: file.skipsDamagedRows,
             indexColumn: file.indexColumn, labels: labels, scoreRange: range.map { [$0.lowerBound, $0.upperBound] },
             vocabulary: cache.vocabularyHash, lowercase: cache.tokenizer.lowercase,
+            addedTokens: cache.tokenizer.addedTokens.isEmpty ? nil : cache.tokenizer.addedTokens,
+            findsMask: cache.tokenizer.findsMask ? nil : false,
             maxSequenceLength: cache.maxSequenceLength)
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys]

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 
 /// An example's place in its file, and its label.
@@ -128,12 +129,5 @@ struct RowParser: Sendable {
             }
             return Float(score)
         }
-    }
-}
-
-/// Whether all of `bytes` is well-formed UTF-8.
-func isValidUTF8(_ bytes: UnsafeRawBufferPointer) -> Bool {
-    bytes.withMemoryRebound(to: UInt8.self) { buffer in
-        (try? UTF8Span(validating: buffer.span)) != nil
     }
 }

@@ -77,8 +77,9 @@ extension DataFileError.Problem: CustomStringConvertible {
         case .invalidUTF8:
             return "the line is not valid UTF-8: convert the file to UTF-8."
         case .missingColumn(let name, let header):
-            return "the header has no column \"\(name)\"; it has "
-                + "\(header.map(\.debugDescription).joined(separator: ", "))."
+            // A file of another kind may have all its content in what is taken for the header.
+            let titles = header.prefix(20).map { String($0.prefix(40)).debugDescription }.joined(separator: ", ")
+            return "the header has no column \"\(name)\"; it has \(titles)\(header.count > 20 ? ", …" : "")."
         case .tooFewColumns(let found, let wanted, let position):
             return "found \(found) tab-separated column\(found == 1 ? "" : "s"), but \(wanted) is column "
                 + "\(position + 1)."
