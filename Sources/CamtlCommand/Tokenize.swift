@@ -33,9 +33,9 @@ struct Tokenize: ParsableCommand {
             guard isValidUTF8(line) else {
                 throw CommandError("standard input, line \(number): this is not valid UTF-8")
             }
-            let tab = line.firstIndex(of: UInt8(ascii: "\t"))
-            let first = UnsafeRawBufferPointer(rebasing: line[..<(tab ?? line.endIndex)])
-            let second = tab.map { UnsafeRawBufferPointer(rebasing: line[($0 + 1)...]) }
+            let tab = line.firstIndex(of: UInt8(ascii: "\t"), in: 0..<line.count)
+            let first = UnsafeRawBufferPointer(rebasing: line[..<tab])
+            let second = tab < line.count ? UnsafeRawBufferPointer(rebasing: line[(tab + 1)...]) : nil
             try output.write(tokenizer.encode(utf8: first, pair: second, maxLength: maxSeqLength))
         }
     }
@@ -48,7 +48,9 @@ private func forEachLine(of file: FileHandle, _ body: (UnsafeRawBufferPointer) t
     while let chunk = try file.read(upToCount: 1 << 16), !chunk.isEmpty {
         try chunk.withUnsafeBytes { chunk in
             var start = 0
-            while let end = chunk[start...].firstIndex(of: 0x0A) {
+            while true {
+                let end = chunk.firstIndex(of: UInt8(ascii: "\n"), in: start..<chunk.count)
+                guard end < chunk.count else { break }
                 if pending.isEmpty {
                     try body(UnsafeRawBufferPointer(rebasing: chunk[start..<end]))
                 } else {

@@ -51,7 +51,7 @@ struct JSONFile {
 }
 
 /// A token as a file has it: plainly its text, or an object with properties.
-struct TokenEntry: Equatable {
+struct TokenEntry {
     var content: String
     var id: Int?
     var isSingleWord = false
@@ -60,6 +60,9 @@ struct TokenEntry: Equatable {
     /// nil where the file does not say: a special token is not normalised, another is.
     var isNormalized: Bool?
     var isSpecial: Bool?
+
+    /// Whether both have the same bytes: two spellings of one letter, which are equal strings, are two tokens.
+    func hasSameText(_ other: TokenEntry) -> Bool { content.utf8.elementsEqual(other.content.utf8) }
 
     init(content: String, id: Int?) {
         self.content = content

@@ -37,6 +37,8 @@ struct TokenizerFile {
             }
             return (member.key, id)
         }
+        let strangers = Self.steps.compactMap { Self.stranger($0, file) }
+        if !strangers.isEmpty { throw file.fault(strangers.joined(separator: "; ")) }
         lowercase = try Self.lowercase(file)
         try Self.checkSteps(file)
         addedTokens = try (file.root["added_tokens"]?.elements ?? []).map { try TokenEntry($0, file) }
@@ -81,7 +83,7 @@ struct TokenizerFile {
 extension TokenizerFile {
     /// Whether the normaliser, which has to be BERT's, puts text in lower case and strips accents.
     private static func lowercase(_ file: JSONFile) throws -> Bool {
-        let normalizer = try step("normalizer", "normalizers", ["BertNormalizer"], file)
+        let normalizer = found(steps[0], file)
         func flag(_ key: String) throws -> Bool? {
             guard let value = normalizer[key], !value.isNull else { return nil }
             guard let flag = value.bool else { throw file.fault("its normalizer's \"\(key)\" is \(value)") }
@@ -99,10 +101,9 @@ extension TokenizerFile {
         return lowercase
     }
 
-    /// Checks what follows the normaliser: how words are parted, what is put around a text, and how it is cut.
+    /// Checks what is put around a text, and how it is cut.
     private static func checkSteps(_ file: JSONFile) throws {
-        _ = try step("pre_tokenizer", "pretokenizers", ["BertPreTokenizer"], file)
-        let processor = try step("post_processor", "processors", ["TemplateProcessing", "BertProcessing"], file)
+        let processor = found(steps[2], file)
         let isBERTs =
             processor["type"]?.string == "BertProcessing"
             ? processor["cls"]?.elements?.first?.string == SpecialTokens.classificationText
@@ -119,17 +120,31 @@ extension TokenizerFile {
         }
     }
 
-    /// A step's object, or the one in a sequence of one; its type has to be one of these.
-    private static func step(
-        _ name: String, _ list: String, _ types: [String], _ file: JSONFile
-    ) throws -> JSONText {
-        var step = file.root[name] ?? .null
-        while step["type"]?.string == "Sequence", let steps = step[list]?.elements, steps.count == 1 { step = steps[0] }
-        let type = step["type"]?.string
-        if let type, types.contains(type) { return step }
-        let parts = step[list]?.elements?.compactMap { $0["type"]?.string }.joined(separator: ", ")
-        let found = type.map { $0 + (parts.map { " of \($0)" } ?? "") } ?? "none"
-        throw file.fault("its \(name) is \(found), which is not supported; BERT's is \(types[0])")
+    /// A step around the model: its key, that of the list in a sequence, and the types that do what BERT's does.
+    private typealias Step = (key: String, list: String, types: [String])
+
+    private static let steps: [Step] = [
+        ("normalizer", "normalizers", ["BertNormalizer"]), ("pre_tokenizer", "pretokenizers", ["BertPreTokenizer"]),
+        ("post_processor", "processors", ["TemplateProcessing", "BertProcessing"]),
+    ]
+
+    /// A step's object, or the one in a sequence of one.
+    private static func found(_ step: Step, _ file: JSONFile) -> JSONText {
+        var value = file.root[step.key] ?? .null
+        while value["type"]?.string == "Sequence", let steps = value[step.list]?.elements, steps.count == 1 {
+            value = steps[0]
+        }
+        return value
+    }
+
+    /// What is wrong with a step's type, or nil.
+    private static func stranger(_ step: Step, _ file: JSONFile) -> String? {
+        let value = found(step, file)
+        let type = value["type"]?.string
+        if let type, step.types.contains(type) { return nil }
+        let parts = value[step.list]?.elements?.compactMap { $0["type"]?.string }.joined(separator: ", ")
+        let name = type.map { $0 + (parts.map { " of \($0)" } ?? "") } ?? "none"
+        return "its \(step.key) is \(name), which is not supported; BERT's is \(step.types[0])"
     }
 
     /// The parts of a template, such as `A:0`.

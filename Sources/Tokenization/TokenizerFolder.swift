@@ -74,7 +74,7 @@ extension TokenizerFolder {
         } else {
             entries = try listedTokens(added, named)
         }
-        for entry in named where !entries.contains(where: { $0.content == entry.content }) { entries.append(entry) }
+        for entry in named where !entries.contains(where: entry.hasSameText) { entries.append(entry) }
         return try withIDs(entries)
     }
 
@@ -88,12 +88,12 @@ extension TokenizerFolder {
             }
             var entry = TokenEntry(content: content, id: id)
             // Transformers knows only those as special that tokenizer_config.json names.
-            entry.isSpecial = named.contains { $0.content == content && $0.isSpecial == true }
+            entry.isSpecial = named.contains { $0.isSpecial == true && entry.hasSameText($0) }
             entry.isNormalized = entry.isSpecial == false
             entries.append(entry)
         }
         for token in tokenizer?.addedTokens ?? [] {
-            if let place = entries.firstIndex(where: { $0.content == token.content }) {
+            if let place = entries.firstIndex(where: token.hasSameText) {
                 guard entries[place].id == token.id else {
                     throw conflict(token, "\(Self.addedTokensFile) and \(TokenizerFile.name) give it different ids")
                 }
@@ -122,7 +122,7 @@ extension TokenizerFolder {
             }
         }
         for token in tokenizer?.addedTokens ?? [] {
-            let same = entries.first { $0.content.utf8.elementsEqual(token.content.utf8) }
+            let same = entries.first(where: token.hasSameText)
             if let same, !completed(same, id: 0).isFound(as: completed(token, id: 0)) {
                 throw conflict(
                     token, "\(TokenizerFile.name) gives it other properties than \"\(Self.decoderKey)\" of "
@@ -141,7 +141,7 @@ extension TokenizerFolder {
         func add(_ value: JSONText, _ file: JSONFile, isKnownSpecial: Bool) throws {
             if value.isNull { return }
             var entry = try TokenEntry(value, file)
-            if named.contains(where: { $0.content == entry.content }) { return }
+            if named.contains(where: entry.hasSameText) { return }
             if SpecialTokens.all.contains(entry.content), value.string != nil { return }
             entry.id = nil
             // A name that is given in the map of special tokens alone makes no token of added_tokens.json special.

@@ -89,8 +89,9 @@ enum TokenizerSettings {
     /// Checks that no word is kept whole that is not found as an added token.
     static func checkNeverSplit(_ file: JSONFile, _ tokens: [AddedToken]) throws {
         guard let value = file.root["never_split"], !value.isNull else { return }
-        let found = Set(tokens.map(\.content) + SpecialTokens.all)
-        guard let words = value.elements, words.allSatisfy({ $0.string.map(found.contains) ?? false }) else {
+        let found = Set((tokens.map(\.content) + SpecialTokens.all).map { Array($0.utf8) })
+        let words = value.elements?.map(\.string)
+        guard words?.allSatisfy({ $0.map { found.contains(Array($0.utf8)) } ?? false }) == true else {
             throw file.fault("never_split is \(value), which is not supported: add such words as tokens")
         }
     }
