@@ -130,7 +130,7 @@ final class FeatureCacheTests: DirectoryTestCase {
                 return (ContinuousClock.now - start) / .seconds(1)
             }
             _ = try seconds(10)
-            let (short, long) = (try seconds(100_000), try seconds(400_000))
+            let (short, long) = (try seconds(30_000), try seconds(120_000))
             XCTAssertLessThan(long, short * 10 + 0.1, part.debugDescription)
         }
     }
