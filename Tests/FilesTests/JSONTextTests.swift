@@ -33,7 +33,8 @@ final class JSONTextTests: XCTestCase {
         case .string(let text): JSONText.quoted(text)
         case .array(let elements): "[\(elements.map(comparable).joined(separator: ","))]"
         case .object(let members):
-            "{\(Set(members.map(\.key)).sorted().map { "\($0):\(comparable(value[$0] ?? .null))" }.joined(separator: ","))}"
+            "{" + Set(members.map(\.key)).sorted().map { "\($0):\(comparable(value[$0] ?? .null))" }
+                .joined(separator: ",") + "}"
         }
     }
 
@@ -62,7 +63,8 @@ final class JSONTextTests: XCTestCase {
             (#""\x""#, 1, "where an escape should be"), (#""\u12""#, 1, "where a hexadecimal digit should be"),
             (#""\ud800""#, 1, "half a character"), (#""\ud800\u0041""#, 1, "half a character"),
             (#""\udc00""#, 1, "half a character"), ("// c\n1", 1, "\"//\" stands where a value should be"),
-            (nested, 1, "more than 128 arrays and objects"), (nested.replacing("[", with: "{\"a\":"), 1, "more than 128"),
+            (nested, 1, "more than 128 arrays and objects"),
+            (nested.replacing("[", with: "{\"a\":"), 1, "more than 128"),
         ]
         for (text, line, reason) in cases {
             XCTAssertThrowsError(try read(text), String(text.prefix(20))) { error in
@@ -78,7 +80,9 @@ final class JSONTextTests: XCTestCase {
     }
 
     func testAnObjectComesOutAsItWentInWithWhatIsNotFinite() throws {
-        let text = #"{"a": [Infinity, {"b": -Infinity}], "c": NaN, "d": true, "e": 1, "f": 0.1, "g": null, "h": "\u0001Infinity\u0001x"}"#
+        let text =
+            #"{"a": [Infinity, {"b": -Infinity}], "c": NaN, "d": true, "e": 1, "f": 0.1, "g": null, "#
+            + #""h": "\u0001Infinity\u0001x"}"#
         let object = try XCTUnwrap(read(text).foundationObject as? [String: Any])
         let data = try JSONText.data(of: object)
         XCTAssertEqual(comparable(try JSONText(data)), comparable(try read(text)))
