@@ -67,7 +67,7 @@ let package = Package(
         .target(name: "Downloads", dependencies: ["Files"], swiftSettings: swift),
         .target(
             name: "Torch", dependencies: ["CTorch", "Files"], swiftSettings: swift, linkerSettings: libraries),
-        .target(name: "Tokenization", swiftSettings: swift),
+        .target(name: "Tokenization", dependencies: ["Files"], swiftSettings: swift),
         .target(
             name: "Tasks",
             dependencies: ["Files", "Tokenization", .product(name: "Yams", package: "Yams")],
@@ -86,7 +86,7 @@ let package = Package(
         .executableTarget(
             name: "CamtlCommand",
             dependencies: [
-                "Reporting", "Training", "CAMTL", "Tasks", "Tokenization", "Torch", "Downloads",
+                "Reporting", "Training", "CAMTL", "Tasks", "Tokenization", "Torch", "Downloads", "Files",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swift),

@@ -24,7 +24,7 @@ public struct ConfigurationFile: Sendable {
     public let backbone: BERTConfiguration
     public let trained: Trained?
     /// The file as it was read, so that writing it keeps the fields that are not ours.
-    private let source: Data
+    private let source: JSONText
 
     /// - Throws: `ModelError.badModel` if the file is missing, or says what can't be.
     public init(folder: URL) throws {
@@ -33,18 +33,20 @@ public struct ConfigurationFile: Sendable {
         guard let data = try? Data(contentsOf: url) else {
             throw fail("a model's folder needs this file, and it can't be read")
         }
-        guard let fields = (try? JSONSerialization.jsonObject(with: data)) as? [String: Any] else {
-            throw fail("this is not a JSON object")
+        do {
+            source = try JSONText(data)
+        } catch let fault as JSONText.Fault {
+            throw fail("this is not a JSON object: \(fault)")
         }
-        source = data
+        guard let fields = source.foundationObject as? [String: Any] else { throw fail("this is not a JSON object") }
         backbone = try ConfigurationFile.backbone(fields, fail)
         guard let entry = fields["camtl"] else {
             trained = nil
             return
         }
-        guard entry is [String: Any] else { throw fail("the entry \"camtl\" is not a JSON object") }
+        guard let entry = entry as? [String: Any] else { throw fail("the entry \"camtl\" is not a JSON object") }
         do {
-            trained = try JSONDecoder().decode(Trained.self, from: JSONSerialization.data(withJSONObject: entry))
+            trained = try JSONDecoder().decode(Trained.self, from: JSONText.data(of: entry))
         } catch let error as TaskError {
             throw fail("the entry \"camtl\": \(error)")
         } catch {
@@ -99,7 +101,7 @@ public struct ConfigurationFile: Sendable {
         return Set(configuration.tasks.indices.filter { names.contains(configuration.tasks[$0].name) })
     }
 
-    private var fields: [String: Any] { (try? JSONSerialization.jsonObject(with: source)) as? [String: Any] ?? [:] }
+    private var fields: [String: Any] { source.foundationObject as? [String: Any] ?? [:] }
 
     /// The classifier of transformers that the file describes, or nil.
     /// - Throws: `fail`'s error if what it says of its outputs can't be used.
@@ -123,9 +125,8 @@ public struct ConfigurationFile: Sendable {
             encoderType: configuration.encoderType, maxSequenceLength: configuration.maxSequenceLength,
             tasks: configuration.tasks, untrainedTasks: untrained.isEmpty ? nil : untrained)
         fields["camtl"] = try JSONSerialization.jsonObject(with: JSONEncoder().encode(entry))
-        let data = try JSONSerialization.data(
-            withJSONObject: fields, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
-        try writeAtomically(to: folder.appendingPathComponent("config.json")) { try $0.write(data + [0x0A]) }
+        let data = try JSONText.data(of: fields)
+        try writeAtomically(to: folder.appendingPathComponent("config.json")) { try $0.write(data) }
     }
 }
 

@@ -46,11 +46,16 @@ public final class TrainedModel {
         file = try ConfigurationFile(folder: folder)
         let configuration = try TrainedModel.configuration(file, request, folder: folder)
         tokenizer = try WordPieceTokenizer(folder: request.vocabularyFolder ?? folder)
-        guard tokenizer.vocabulary.count <= configuration.backbone.vocabularySize else {
+        let rows = configuration.backbone.vocabularySize
+        guard tokenizer.tokenCount <= rows else {
+            let count = tokenizer.vocabulary.count
+            let added = tokenizer.addedTokens.filter { $0.id >= rows }.map(\.content.debugDescription)
             throw ModelError.badModel(
                 path: folder.path,
-                reason: "vocab.txt has \(tokenizer.vocabulary.count) tokens, and config.json's vocab_size is "
-                    + "\(configuration.backbone.vocabularySize)")
+                reason: count > rows
+                    ? "vocab.txt has \(count) tokens, and config.json's vocab_size is \(rows)"
+                    : "the added token \(added.first ?? "") has an id of \(rows) or more, and config.json's vocab_size "
+                        + "is \(rows): the model has no embedding for it")
         }
         model = try CAMTLModel(configuration)
         let loading = try model.load(

@@ -1,5 +1,6 @@
 import ArgumentParser
 import CAMTL
+import Files
 import Foundation
 import Tokenization
 
@@ -20,51 +21,86 @@ struct Tokenize: ParsableCommand {
         help: "Where longer inputs are cut. (default: nowhere)")
     var maxSeqLength: Int?
 
-    private struct Line: Encodable {
-        var inputIDs: [Int32]
-        var tokenTypeIDs: [Int32]
-        var tokens: [String]
-
-        private enum CodingKeys: String, CodingKey {
-            case inputIDs = "input_ids"
-            case tokenTypeIDs = "token_type_ids"
-            case tokens
-        }
-    }
-
     func run() throws {
         if let length = maxSeqLength, length < 3 {
             throw CommandError("--max_seq_length is \(length); a sequence has at least 3 tokens")
         }
         let tokenizer = try WordPieceTokenizer(folder: ModelLocation(named: modelNameOrPath).folder())
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        let output = LineOutput(tokenizer, .standardOutput)
         var number = 0
-        var rest = Data()
-        while true {
-            let chunk = try FileHandle.standardInput.read(upToCount: 1 << 16) ?? Data()
-            rest.append(chunk)
-            while let end = rest.firstIndex(of: 0x0A) {
-                number += 1
-                try write(line: rest[rest.startIndex..<end], number, tokenizer, encoder)
-                rest = rest[(end + 1)...]
+        try forEachLine(of: .standardInput) { line in
+            number += 1
+            guard isValidUTF8(line) else {
+                throw CommandError("standard input, line \(number): this is not valid UTF-8")
             }
-            if chunk.isEmpty { break }
+            let tab = line.firstIndex(of: UInt8(ascii: "\t"), in: 0..<line.count)
+            let first = UnsafeRawBufferPointer(rebasing: line[..<tab])
+            let second = tab < line.count ? UnsafeRawBufferPointer(rebasing: line[(tab + 1)...]) : nil
+            try output.write(tokenizer.encode(utf8: first, pair: second, maxLength: maxSeqLength))
         }
-        if !rest.isEmpty { try write(line: rest, number + 1, tokenizer, encoder) }
+    }
+}
+
+/// Reads lines that end with a line feed, the last also without one. Each byte is read, searched and copied a bounded
+/// number of times, however long its line is, and no more than a line and a chunk lie in memory.
+private func forEachLine(of file: FileHandle, _ body: (UnsafeRawBufferPointer) throws -> Void) throws {
+    var pending: [UInt8] = []
+    while let chunk = try file.read(upToCount: 1 << 16), !chunk.isEmpty {
+        try chunk.withUnsafeBytes { chunk in
+            var start = 0
+            while true {
+                let end = chunk.firstIndex(of: UInt8(ascii: "\n"), in: start..<chunk.count)
+                guard end < chunk.count else { break }
+                if pending.isEmpty {
+                    try body(UnsafeRawBufferPointer(rebasing: chunk[start..<end]))
+                } else {
+                    pending += chunk[start..<end]
+                    try pending.withUnsafeBytes(body)
+                    pending.removeAll(keepingCapacity: pending.count < 1 << 20)
+                }
+                start = end + 1
+            }
+            pending += chunk[start...]
+        }
+    }
+    if !pending.isEmpty { try pending.withUnsafeBytes(body) }
+}
+
+/// Writes encodings as JSON objects, a line each, piece by piece.
+private struct LineOutput {
+    private static let pieceSize = 1 << 16
+
+    private let tokenizer: WordPieceTokenizer
+    private let file: FileHandle
+
+    init(_ tokenizer: WordPieceTokenizer, _ file: FileHandle) {
+        self.tokenizer = tokenizer
+        self.file = file
     }
 
-    private func write(line: Data, _ number: Int, _ tokenizer: WordPieceTokenizer, _ encoder: JSONEncoder) throws {
-        guard let text = String(validating: line, as: UTF8.self) else {
-            throw CommandError("standard input, line \(number): this is not valid UTF-8")
+    func write(_ encoding: Encoding) throws {
+        var text: [UInt8] = []
+        func flush(from size: Int) throws {
+            guard text.count >= size else { return }
+            try file.write(contentsOf: Data(text))
+            text.removeAll(keepingCapacity: true)
         }
-        let texts = text.split(separator: "\t", maxSplits: 1, omittingEmptySubsequences: false)
-        let encoding = tokenizer.encode(
-            String(texts[0]), pair: texts.count > 1 ? String(texts[1]) : nil, maxLength: maxSeqLength)
-        let data = try encoder.encode(
-            Line(
-                inputIDs: encoding.inputIDs, tokenTypeIDs: encoding.tokenTypeIDs,
-                tokens: tokenizer.tokens(of: encoding.inputIDs)))
-        try FileHandle.standardOutput.write(contentsOf: data + [0x0A])
+        func list(_ name: String, _ ids: [Int32], _ element: (Int32) -> String.UTF8View) throws {
+            text += "\"\(name)\":[".utf8
+            for (index, id) in ids.enumerated() {
+                if index > 0 { text.append(UInt8(ascii: ",")) }
+                text += element(id)
+                try flush(from: Self.pieceSize)
+            }
+            text.append(UInt8(ascii: "]"))
+        }
+        text += "{".utf8
+        try list("input_ids", encoding.inputIDs) { String($0).utf8 }
+        text += ",".utf8
+        try list("token_type_ids", encoding.tokenTypeIDs) { String($0).utf8 }
+        text += ",".utf8
+        try list("tokens", encoding.inputIDs) { JSONText.quoted(tokenizer.token(of: $0)).utf8 }
+        text += "}\n".utf8
+        try flush(from: 0)
     }
 }

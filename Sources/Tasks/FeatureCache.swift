@@ -5,8 +5,9 @@ import Tokenization
 /// A directory that keeps the encoded examples of data files from one run to the next.
 ///
 /// A cache file's name is the SHA-256 of all its contents depend on: the bytes of the source file, the rules it is read
-/// by, the vocabulary, the casing and the longest sequence. So it never needs to be thrown away because something has
-/// changed, and several processes may use one directory, building the same file at the same time, too.
+/// by, the vocabulary, the added tokens, the casing and the longest sequence. So it never needs to be thrown away
+/// because something has changed, and several processes may use one directory, building the same file at the same time,
+/// too.
 public struct FeatureCache: Sendable {
     public let directory: URL
     public let tokenizer: WordPieceTokenizer

@@ -1,5 +1,6 @@
 import Files
 import Foundation
+import Tokenization
 
 /// All that the features of a file depend on, as one SHA-256: two runs that differ in nothing of it share a cache file,
 /// whatever tasks they train and in what order. A task's id is no part of it, nor of the cache file.
@@ -21,6 +22,10 @@ struct FeatureKey: Sendable, Equatable {
         let scoreRange: [Float]?
         let vocabulary: String
         let lowercase: Bool
+        /// nil where there are none, so that the key of a plain tokenizer is what it was before there could be any.
+        let addedTokens: [AddedToken]?
+        /// nil where it is true.
+        let findsMask: Bool?
         let maxSequenceLength: Int
         /// What GLUE's files have none of; nil is left out.
         let rows: String?
@@ -39,6 +44,8 @@ struct FeatureKey: Sendable, Equatable {
             indexColumn: file.indexColumn, labels: kind.labels.isEmpty ? nil : kind.labels,
             scoreRange: (kind as? Regression)?.range.map { [$0.lowerBound, $0.upperBound] },
             vocabulary: cache.vocabularyHash, lowercase: cache.tokenizer.lowercase,
+            addedTokens: cache.tokenizer.addedTokens.isEmpty ? nil : cache.tokenizer.addedTokens,
+            findsMask: cache.tokenizer.findsMask ? nil : false,
             maxSequenceLength: cache.maxSequenceLength, rows: FeatureKey.rows(of: file),
             kind: kind.hasScalarTarget ? nil : kind.name)
         let encoder = JSONEncoder()

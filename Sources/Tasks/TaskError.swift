@@ -52,7 +52,7 @@ public struct DataFileError: Error, Equatable, CustomStringConvertible {
         case wrongIndex(found: String, expected: Int)
         /// A quote that opens a field is never closed.
         case unclosedQuote
-        case notJSON
+        case notJSON(reason: String)
         /// A line is JSON, but no object.
         case notAnObject
         /// A field of a JSON row is an object, or a list of other things than texts.
@@ -91,9 +91,11 @@ extension DataFileError.Problem: CustomStringConvertible {
         case .invalidUTF8:
             return "the line is not valid UTF-8: convert the file to UTF-8."
         case .missingColumn(let name, let header):
-            let nearest = nearestName(to: name, among: header).map { ": did you mean \"\($0)\"? It has " } ?? "; it has "
-            return "the header has no column \"\(name)\"\(nearest)"
-                + "\(header.map(\.debugDescription).joined(separator: ", "))."
+            // A file of another kind may have all its content in what is taken for the header.
+            let titles = header.prefix(20).map { String($0.prefix(40)).debugDescription }.joined(separator: ", ")
+            let hint = nearestName(to: name, among: header.prefix(100).map { String($0.prefix(40)) })
+            return "the header has no column \"\(name)\"\(hint.map { ": did you mean \"\($0)\"? It" } ?? "; it") has "
+                + "\(titles)\(header.count > 20 ? ", …" : "")."
         case .tooFewColumns(let found, let wanted, let position, let betweenTabs):
             return "found \(found) \(betweenTabs ? "tab-separated " : "")column\(found == 1 ? "" : "s"), but \(wanted) is column "
                 + "\(position + 1)."
@@ -102,8 +104,8 @@ extension DataFileError.Problem: CustomStringConvertible {
                 + "doubled or broken in two. Fetch the file anew."
         case .unclosedQuote:
             return "a field opens with a quote on this line, and the file ends before it closes."
-        case .notJSON:
-            return "the line is not JSON."
+        case .notJSON(let reason):
+            return "the line is not JSON: \(reason)."
         case .notAnObject:
             return "the line is JSON, but not an object such as {\"text\": \"…\", \"label\": \"…\"}."
         case .notAText(let path):

@@ -10,21 +10,38 @@ struct SpecialTokens: Sendable {
     let separator: Int32
     let padding: Int32
     let classification: Int32
-    /// Only pretraining needs it: nil when the vocabulary has none.
+    /// Only pretraining needs it: nil when the vocabulary has none, or the tokenizer does not look for it.
     let mask: Int32?
+    /// Whether their texts stand for them in the encoder's own pass over a text.
+    var areFoundInText = true
+
+    /// The texts of those that no model can do without.
+    static let required = [unknownText, separatorText, paddingText, classificationText]
+
+    static let all = required + [maskText]
 
     /// Throws `TokenizationError.missingSpecialTokens` when the vocabulary lacks one other than the mask.
-    init(in vocabulary: Vocabulary) throws {
-        let required = [Self.unknownText, Self.separatorText, Self.paddingText, Self.classificationText]
+    init(in vocabulary: Vocabulary, hasMask: Bool) throws {
+        let required = Self.required
         let ids = required.compactMap { vocabulary.id(of: $0) }
         guard ids.count == required.count else {
             throw TokenizationError.missingSpecialTokens(required.filter { vocabulary.id(of: $0) == nil })
         }
         (unknown, separator, padding, classification) = (ids[0], ids[1], ids[2], ids[3])
-        mask = vocabulary.id(of: Self.maskText)
+        mask = hasMask ? vocabulary.id(of: Self.maskText) : nil
+    }
+
+    /// Their ids by their texts.
+    var texts: [String: Int32] {
+        var texts = [
+            Self.unknownText: unknown, Self.separatorText: separator, Self.paddingText: padding,
+            Self.classificationText: classification,
+        ]
+        texts[Self.maskText] = mask
+        return texts
     }
 
     func contains(_ id: Int32) -> Bool {
-        id == unknown || id == separator || id == padding || id == classification || id == mask
+        areFoundInText && (id == unknown || id == separator || id == padding || id == classification || id == mask)
     }
 }

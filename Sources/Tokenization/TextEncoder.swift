@@ -168,16 +168,8 @@ extension TextEncoder {
         wordCharacters += 1
     }
 
-    /// The arithmetic decomposition of Hangul syllables: The Unicode Standard, section 3.12.
     private mutating func appendSyllable(_ codePoint: UInt32) {
-        let vowels: UInt32 = 21
-        let trailingConsonants: UInt32 = 28
-        let index = codePoint - 0xAC00
-        append(0x1100 + index / (vowels * trailingConsonants))
-        append(0x1161 + index / trailingConsonants % vowels)
-        if index % trailingConsonants != 0 {
-            append(0x11A7 + index % trailingConsonants)
-        }
+        forEachJamo(of: codePoint) { append($0) }
     }
 
     /// Appends a mark in canonical order: before the marks of higher rank that directly precede it.
@@ -230,7 +222,7 @@ extension TextEncoder {
 }
 
 /// The character of two to four bytes at `start`, and its length; nil when the bytes there are not UTF-8.
-private func decodeMultibyte(_ text: UnsafeRawBufferPointer, at start: Int) -> (codePoint: UInt32, length: Int)? {
+func decodeMultibyte(_ text: UnsafeRawBufferPointer, at start: Int) -> (codePoint: UInt32, length: Int)? {
     let lead = text[start]
     let length = lead.leadingOneBitCount
     guard 2...4 ~= length, length <= text.count - start else { return nil }

@@ -1,3 +1,5 @@
+import Foundation
+
 /// What can be wrong with a vocabulary or with a tokenizer's configuration.
 public enum TokenizationError: Error, Equatable, CustomStringConvertible {
     /// The file can't be read.
@@ -14,6 +16,8 @@ public enum TokenizationError: Error, Equatable, CustomStringConvertible {
     case invalidToken(String, id: Int)
     /// Tokens that BERT's inputs are made with are not in the vocabulary.
     case missingSpecialTokens([String])
+    /// An added token that can't be honoured.
+    case badAddedToken(String, reason: String)
     /// The tokenizer's configuration is malformed, or asks for something other than BERT's tokenization.
     case invalidConfiguration(path: String, reason: String)
 
@@ -34,8 +38,17 @@ public enum TokenizationError: Error, Equatable, CustomStringConvertible {
                 + "so a vocabulary file can't hold it"
         case .missingSpecialTokens(let tokens):
             return "the vocabulary lacks \(tokens.joined(separator: ", ")); a BERT vocabulary has each on a line"
+        case .badAddedToken(let token, let reason):
+            return "the added token \(token.prefix(60).debugDescription): \(reason)"
         case .invalidConfiguration(let path, let reason):
             return "\(path): \(reason)"
         }
+    }
+
+    /// The same with the place of a folder's added token.
+    func located(in folder: URL) -> TokenizationError {
+        guard case .badAddedToken(let token, let reason) = self else { return self }
+        return .invalidConfiguration(
+            path: folder.path, reason: "the added token \(token.prefix(60).debugDescription): \(reason)")
     }
 }

@@ -6,7 +6,7 @@ import Foundation
 /// Lines end in a line feed, white space at their end is no part of the token, and of equal tokens the last has the
 /// say, as in the PyPI package `tokenizers`.
 public struct Vocabulary: Sendable, Equatable {
-    /// The bytes of `vocab.txt`: write them to get the same file again, hash them to recognise it.
+    /// The bytes of `vocab.txt`, less a byte order mark: write them to get the same file again, hash them to recognise it.
     public let fileContents: [UInt8]
     private let ranges: [Range<Int>]
     let trie: VocabularyTrie
@@ -19,7 +19,9 @@ public struct Vocabulary: Sendable, Equatable {
         } catch {
             throw TokenizationError.unreadable(path: url.path, reason: error.localizedDescription)
         }
-        try self.init(fileContents: [UInt8](data), path: url.path)
+        // Editors of Windows put a byte order mark before the first token, which is no part of it.
+        let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
+        try self.init(fileContents: [UInt8](data.starts(with: mark) ? data.dropFirst(3) : data), path: url.path)
     }
 
     /// A vocabulary of these tokens, the first with id 0. Throws `TokenizationError` when there is none, or when one of

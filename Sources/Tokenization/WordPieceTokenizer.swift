@@ -3,21 +3,58 @@
 ///
 /// A text is cleaned, for an uncased vocabulary stripped of accents and put in lower case, split at white space and
 /// around punctuation and Chinese characters, and each word is cut greedily into the vocabulary's longest pieces. The
-/// special tokens' names in a text (`[MASK]`, ...) stand for those tokens.
+/// special tokens' names in a text (`[MASK]`, ...) stand for those tokens, as added tokens' texts do for theirs.
 public struct WordPieceTokenizer: Sendable {
     public let vocabulary: Vocabulary
     /// Whether text is put in lower case and stripped of accents.
     public let lowercase: Bool
+    /// The tokens that are looked for in a text beside BERT's special ones, or with other properties than those have,
+    /// in the order of their ids.
+    public let addedTokens: [AddedToken]
+    /// Whether `[MASK]` in a text stands for that token, if the vocabulary has it.
+    public let findsMask: Bool
     let specialTokens: SpecialTokens
     private let continuation: VocabularyTrie.Node
+    /// nil where the special tokens are all there is to find.
+    private let finder: AddedTokens?
 
-    /// Throws `TokenizationError.missingSpecialTokens` unless the vocabulary has `[CLS]`, `[SEP]`, `[UNK]` and `[PAD]`.
-    public init(vocabulary: Vocabulary, lowercase: Bool) throws {
+    /// A tokenizer of these parts.
+    ///
+    /// - Parameters:
+    ///   - vocabulary: its tokens.
+    ///   - lowercase: whether text is put in lower case and stripped of accents.
+    ///   - addedTokens: tokens that were added to it, with the ids that follow the vocabulary's or those that it has
+    ///     for them.
+    ///   - findsMask: whether `[MASK]` in a text stands for that token.
+    /// - Throws: `TokenizationError.missingSpecialTokens` unless the vocabulary has `[CLS]`, `[SEP]`, `[UNK]` and
+    ///   `[PAD]`; `TokenizationError.badAddedToken` for one that can't be found in a text, or has the id of another.
+    public init(
+        vocabulary: Vocabulary, lowercase: Bool, addedTokens: [AddedToken] = [], findsMask: Bool = true
+    ) throws {
         self.vocabulary = vocabulary
         self.lowercase = lowercase
-        specialTokens = try SpecialTokens(in: vocabulary)
+        self.findsMask = findsMask
+        var special = try SpecialTokens(in: vocabulary, hasMask: findsMask)
+        let known = special.texts
+        // Equal to what is done without them.
+        let added = addedTokens.filter { !($0.isPlain && known[$0.content] == $0.id) }
+        self.addedTokens = added.sorted { $0.id < $1.id }
+        if added.isEmpty {
+            finder = nil
+        } else {
+            try AddedToken.check(added, vocabulary)
+            let others = known.filter { name, _ in !added.contains { $0.content == name } }
+            let plain = others.map { AddedToken(content: $0, id: $1, isNormalized: false, isSpecial: true) }
+            finder = try AddedTokens(
+                added + plain, characters: lowercase ? CharacterTable.uncased : CharacterTable.cased)
+            special.areFoundInText = false
+        }
+        specialTokens = special
         continuation = vocabulary.trie.node(at: "##".utf8)
     }
+
+    /// One more than the highest id: the least rows that a table of the tokens' embeddings needs.
+    public var tokenCount: Int { max(vocabulary.count, addedTokens.last.map { Int($0.id) + 1 } ?? 0) }
 
     /// The id of the token that fills up the shorter sequences of a batch.
     public var paddingID: Int32 { specialTokens.padding }
@@ -61,10 +98,13 @@ public struct WordPieceTokenizer: Sendable {
         }
     }
 
-    /// The tokens' texts; `[UNK]` for an id outside the vocabulary.
-    public func tokens(of ids: [Int32]) -> [String] {
-        ids.map { vocabulary.token(of: $0) ?? SpecialTokens.unknownText }
+    /// The token's text; `[UNK]` for an id that no token has.
+    public func token(of id: Int32) -> String {
+        vocabulary.token(of: id) ?? addedTokens.first { $0.id == id }?.content ?? SpecialTokens.unknownText
     }
+
+    /// The tokens' texts, as ``token(of:)`` gives them.
+    public func tokens(of ids: [Int32]) -> [String] { ids.map(token(of:)) }
 }
 
 extension WordPieceTokenizer {
@@ -102,7 +142,27 @@ extension WordPieceTokenizer {
     /// bytes has at most n pieces.
     private func encode(_ text: UnsafeRawBufferPointer, into ids: UnsafeMutableBufferPointer<Int32>) -> Int {
         let characters = lowercase ? CharacterTable.uncased : CharacterTable.cased
-        return vocabulary.trie.withPointers { trie in
+        guard let finder else { return encode(text, characters, into: ids) }
+        var count = 0
+        finder.split(text, characters) { id in
+            if count < ids.count {
+                ids[count] = id
+                count += 1
+            }
+            return count < ids.count
+        } piece: { piece, isNormalized in
+            // Normalised text has no accents and no capitals any more, which the table for cased text leaves as it is.
+            let table = isNormalized ? CharacterTable.cased : characters
+            count += encode(piece, table, into: UnsafeMutableBufferPointer(rebasing: ids[count...]))
+            return count < ids.count
+        }
+        return count
+    }
+
+    private func encode(
+        _ text: UnsafeRawBufferPointer, _ characters: CharacterTable, into ids: UnsafeMutableBufferPointer<Int32>
+    ) -> Int {
+        vocabulary.trie.withPointers { trie in
             characters.withPointers { characters in
                 TextEncoder.withScratch { scratch in
                     var encoder = TextEncoder(

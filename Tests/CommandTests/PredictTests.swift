@@ -42,6 +42,21 @@ final class PredictTests: CommandTestCase {
         return try Data(contentsOf: output)
     }
 
+    /// Work that grows with the square of a row's length would take 16 times as long for one that is four times so.
+    func testTimeGrowsWithARowsLength() throws {
+        try writeModel()
+        func seconds(_ count: Int) throws -> Double {
+            let text = String(repeating: "ba benaé\\u00e9, ", count: count)
+            let start = ContinuousClock.now
+            XCTAssertEqual(
+                try predict(["{\"task\": \"cola\", \"sentence\": \"\(text)\"}"]).split(separator: 0x0A).count, 1)
+            return (ContinuousClock.now - start) / .seconds(1)
+        }
+        let start = try seconds(1)
+        let (short, long) = (try seconds(20_000), try seconds(80_000))
+        XCTAssertLessThan(long - start, (short - start) * 8 + 1)
+    }
+
     private func predictions(_ file: Data) throws -> [Prediction] {
         try file.split(separator: 0x0A).map { try JSONDecoder().decode(Prediction.self, from: $0) }
     }

@@ -104,6 +104,12 @@ final class SettingsFileTests: CommandTestCase {
             try TinyGLUE.write(text, to: file)
             try assertRefuses([file.path], "\(file.path):\(line): this is not JSON from here on")
         }
+        try TinyGLUE.write("\u{FEFF}{\"seed\": 1,\r\n\"seed\": 2, \"learning_rate\": NaN}", to: file)
+        try assertRefuses([file.path], "\(file.path):2: \"seed\" is there a second time")
+        try write(["output_dir": output.path, "do_train": true])
+        let text = try String(contentsOf: file, encoding: .utf8)
+        try TinyGLUE.write("{\"learning_rate\": NaN," + text.dropFirst(), to: file)
+        try assertRefuses([file.path], "--learning_rate is nan")
         try TinyGLUE.write("[1]", to: file)
         try assertRefuses([file.path], "\(file.path): this is no JSON object")
         try assertRefuses(["nowhere.json"], "nowhere.json: there is no such file")

@@ -88,6 +88,31 @@ final class WrongModelTests: CommandTestCase {
         }
     }
 
+    func testConfigurationsThatPythonAndEditorsOfWindowsWriteAreTaken() throws {
+        try write()
+        try TinyGLUE.write(["rte"], to: data)
+        let text = try String(contentsOf: configuration, encoding: .utf8)
+        let more = "{\r\n\"time_step_limit\": [0.0, Infinity],\r\n\"router_jitter\": NaN,\r\n"
+        try TinyGLUE.write("\u{FEFF}" + more + text.dropFirst(), to: configuration)
+        try TinyGLUE.write(
+            "\u{FEFF}{\"model_max_length\": Infinity}", to: encoder.appendingPathComponent("tokenizer_config.json"))
+        try camtl(arguments("--do_train", "--encoder_type", "bert", "--max_steps", "1"))
+        // What is not ours is kept.
+        let saved = try String(contentsOf: output.appendingPathComponent("config.json"), encoding: .utf8)
+        XCTAssert(saved.contains("Infinity") && saved.contains(" NaN"), saved)
+        try camtl(arguments("--model_name_or_path", output.path, "--do_eval"))
+        let other = folder.appendingPathComponent("other")
+        for (field, value) in [("hidden_size", "NaN"), ("layer_norm_eps", "Infinity")] {
+            let changed = text.replacing("\"\(field)\":", with: "\"\(field)\":\(value),\"x\":")
+            try TinyGLUE.write(changed, to: configuration)
+            try assertRefuses(arguments(output: other, "--do_train"), configuration.path, field)
+        }
+        try TinyGLUE.write("{\n\"hidden_size\": 48,\n\"x\": Inf\n}", to: configuration)
+        try assertRefuses(
+            arguments(output: other, "--do_train"),
+            "\(configuration.path): this is not a JSON object: line 3 is not JSON: \"Inf\" stands where a value should")
+    }
+
     func testFieldOfTheConfigurationThatCannotBeIsNamed() throws {
         let wrong: [(String, Any?, String)] = [
             ("hidden_size", nil, "\"hidden_size\" is missing"),

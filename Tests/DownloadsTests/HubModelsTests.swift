@@ -61,6 +61,23 @@ final class HubModelsTests: DownloadTestCase {
             ["main", "vocab.txt", "vocab.txt"])
     }
 
+    func testAllFilesThatDecideIDsAreFetchedAndAWholeTokenizerStandsInForTheVocabulary() throws {
+        var files = try serveModel("acme/new")
+        try FileManager.default.removeItem(at: folder.appendingPathComponent("hub/acme/new/vocab.txt"))
+        let more = ["tokenizer.json", "added_tokens.json", "special_tokens_map.json"]
+        for name in more {
+            files[name] = Data("{\"file\": \"\(name)\"}".utf8)
+            try serve(Data("{\"file\": \"\(name)\"}".utf8), at: "hub/acme/new/\(name)")
+        }
+        let server = try LoopbackServer(folder)
+        let model = try models(server.hub).folder(for: name("acme/new"))
+        try assertHas(model, files, needed.filter { $0 != "vocab.txt" } + more)
+        let offline = try models(server.hub, ["HF_HUB_OFFLINE": "1"])
+        XCTAssertEqual(try offline.folder(for: name("acme/new")), model)
+        try FileManager.default.removeItem(at: model.appendingPathComponent("tokenizer.json"))
+        assertFails("lacks this model's vocab.txt") { _ = try offline.folder(for: name("acme/new")) }
+    }
+
     func testOldModelsHavePyTorchsWeights() throws {
         let files = try serveModel("acme/old", weights: ["pytorch_model.bin"])
         let server = try LoopbackServer(folder)
@@ -155,7 +172,7 @@ final class HubModelsTests: DownloadTestCase {
         assertFails("acme/tiny: this model has no model.safetensors and no pytorch_model.bin") {
             _ = try models(server.hub).folder(for: name("acme/tiny"))
         }
-        assertFails("acme/other: this model has no vocab.txt") {
+        assertFails("acme/other: this model has no vocab.txt and no tokenizer.json") {
             _ = try models(server.hub).folder(for: name("acme/other"))
         }
     }

@@ -207,6 +207,10 @@ final class ExampleTests: DirectoryTestCase {
             message { try read("rte") },
             "<data>/RTE/train.tsv:1: the header has no column \"label\"; it has \"index\", \"sentence1\", "
                 + "\"sentence2\", \"gold\".")
+        let title = String(repeating: "x", count: 60) + "\t"
+        try write(String(repeating: title, count: 100_000), to: "RTE/train.tsv")
+        let long = message { try read("rte") }
+        XCTAssert(long.hasSuffix(", ….") && long.count < 2000, long)
     }
 
     func testAFileWithoutExamplesIsAnError() throws {

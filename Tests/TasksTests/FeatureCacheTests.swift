@@ -115,6 +115,26 @@ final class FeatureCacheTests: DirectoryTestCase {
         XCTAssertEqual([features.target(at: 0), features.target(at: 1)], [[3.8], [0]])
     }
 
+    /// Work that grows with the square of a length would take 16 times as long for one that is four times so.
+    func testTimeGrowsWithTheLengthOfALineAFieldAndAWord() throws {
+        let task = try GLUE.task(named: "rte")
+        let cache = try cache()
+        let start = "index\tsentence1\tsentence2\tlabel\n"
+        for part in ["the cat ", "x", "\u{301}", "[", "\t", "\r", "é"] {
+            func seconds(_ count: Int) throws -> Double {
+                let long = String(repeating: part, count: count)
+                try write(start + "0\t\(long)\tA cat\tentailment\n1\ta\tb\t\(long)\n", to: "RTE/train.tsv")
+                let start = ContinuousClock.now
+                // A text of tabs or line ends is damaged, and the label of the last row is none.
+                _ = try? cache.features(of: task, in: task.train, dataDirectory: directory)
+                return (ContinuousClock.now - start) / .seconds(1)
+            }
+            _ = try seconds(10)
+            let (short, long) = (try seconds(30_000), try seconds(120_000))
+            XCTAssertLessThan(long, short * 10 + 0.1, part.debugDescription)
+        }
+    }
+
     // MARK: Key
 
     func testWhatTheFeaturesDoNotDependOnSharesAFile() throws {
@@ -142,7 +162,19 @@ final class FeatureCacheTests: DirectoryTestCase {
         swapped.train.columns = .named(first: "sentence2", second: "sentence1", label: "label")
         var unlabelled = task
         unlabelled.train.columns = .named(first: "sentence1", second: "sentence2")
+        func cacheAdding(_ tokens: [AddedToken], findsMask: Bool = true) throws -> FeatureCache {
+            let tokenizer = try WordPieceTokenizer(
+                vocabulary: TestData.tokenizer().vocabulary, lowercase: true, addedTokens: tokens, findsMask: findsMask)
+            return FeatureCache(directory: cacheDirectory, tokenizer: tokenizer, maxSequenceLength: 16)
+        }
+        let added = AddedToken(content: "Cat", id: 13, isNormalized: false, isSpecial: true)
+        var normalized = added
+        normalized.isNormalized = true
+        var single = added
+        single.isSingleWord = true
         let variants: [(FeatureCache, TaskDefinition)] = [
+            (try cacheAdding([added]), task), (try cacheAdding([normalized]), task),
+            (try cacheAdding([single]), task), (try cacheAdding([], findsMask: false), task),
             (try cache(), task), (try cache(), reversed), (try cache(), swapped), (try cache(), unlabelled),
             (try cache(moreTokens: ["sleeps"]), task), (try cache(lowercase: false), task),
             (try cache(maxSequenceLength: 8), task),

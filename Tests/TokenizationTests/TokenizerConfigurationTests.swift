@@ -36,7 +36,14 @@ final class TokenizerConfigurationTests: DirectoryTestCase {
              "unk_token": {"content": "[UNK]", "lstrip": false}, "cls_token": "[CLS]"}
             """
         XCTAssertTrue(try tokenizer(configuration: configuration).lowercase)
-        XCTAssertTrue(try tokenizer(configuration: #"{"strip_accents": null}"#).lowercase)
+        let others = [
+            #"{"strip_accents": null}"#, #"{"tokenizer_class": "BertTokenizerFast", "do_basic_tokenize": true}"#,
+            #"{"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": Infinity, "x": [NaN]}"#,
+            "\u{FEFF}{\r\n\"never_split\": [\"[CLS]\"], \"padding_side\": \"left\"\r\n}\r\n",
+            #"{"model_input_names": ["input_ids", "token_type_ids", "attention_mask"], "truncation_side": "right"}"#,
+            #"{"pad_token": {"content": "[PAD]", "normalized": true}, "sep_token": {"content": "[SEP]", "lstrip": true}}"#,
+        ]
+        for text in others { XCTAssertTrue(try tokenizer(configuration: text).lowercase, text) }
     }
 
     func testConfigurationsThatAskForOtherIDsAreRefused() throws {
@@ -47,6 +54,17 @@ final class TokenizerConfigurationTests: DirectoryTestCase {
             #"{"unk_token": "<unk>"}"#: "unk_token",
             #"{"sep_token": {"content": "</s>"}}"#: "sep_token",
             #"{"do_lower_case": "yes"}"#: "do_lower_case",
+            #"{"do_lower_case": 1}"#: "do_lower_case is 1; it has to be true or false",
+            #"{"do_basic_tokenize": false}"#: "do_basic_tokenize is false",
+            #"{"split_special_tokens": true}"#: "split_special_tokens is true",
+            #"{"add_bos_token": true}"#: "add_bos_token is true",
+            #"{"never_split": ["dusk"]}"#: "never_split is [\"dusk\"]",
+            #"{"truncation_side": "left"}"#: "truncation_side is \"left\"",
+            #"{"tokenizer_class": "RobertaTokenizerFast"}"#: "tokenizer_class is \"RobertaTokenizerFast\"",
+            #"{"tokenizer_class": "BertJapaneseTokenizer"}"#: "tokenizer_class is \"BertJapaneseTokenizer\"",
+            #"{"auto_map": {"AutoTokenizer": ["a.B", null]}}"#: "code of its own",
+            #"{"model_input_names": ["input_ids", "attention_mask"]}"#: "model_input_names lacks token_type_ids",
+            "{\n\"cls_token\": [CLS]\n}": "line 2 is not JSON: \"CLS]\" stands where a value should be",
             "[]": "not a JSON object",
             "do_lower_case": "not a JSON object",
         ]
@@ -56,6 +74,13 @@ final class TokenizerConfigurationTests: DirectoryTestCase {
                 XCTAssertTrue("\(error)".contains("tokenizer_config.json"), "\(error)")
             }
         }
+    }
+
+    func testWhatIsNotLookedForIsNotFound() throws {
+        let tokenizer = try tokenizer(configuration: #"{"mask_token": null}"#)
+        XCTAssertEqual(tokenizer.words("[MASK]"), ["[UNK]", "[UNK]", "[UNK]"])
+        try tokenizer.writeConfiguration(to: directory)
+        XCTAssertFalse(try WordPieceTokenizer(folder: directory).findsMask)
     }
 
     func testAFolderWithoutVocabularyIsAnErrorThatNamesTheFile() {

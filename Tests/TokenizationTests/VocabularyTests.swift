@@ -23,6 +23,12 @@ final class VocabularyTests: DirectoryTestCase {
         XCTAssertEqual(vocabulary.token(of: 1), "rain")
     }
 
+    func testAByteOrderMarkIsNoPartOfTheFirstToken() throws {
+        let vocabulary = try Vocabulary(contentsOf: write("\u{FEFF}dusk\r\nrain\r\n".utf8, to: "vocab.txt"))
+        XCTAssertEqual(["dusk", "rain"].map(vocabulary.id(of:)), [0, 1])
+        XCTAssertEqual(vocabulary.fileContents, Array("dusk\r\nrain\r\n".utf8))
+    }
+
     func testBlankLinesTakeIDsAndTheLastOfEqualTokensCounts() throws {
         let vocabulary = try Vocabulary(contentsOf: write("dusk\n\nrain\ndusk\n\n".utf8, to: "vocab.txt"))
         XCTAssertEqual(vocabulary.count, 5)

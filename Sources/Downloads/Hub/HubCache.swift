@@ -5,7 +5,12 @@ import Foundation
 enum ModelFiles {
     static let configuration = "config.json"
     static let vocabulary = "vocab.txt"
-    static let tokenizer = "tokenizer_config.json"
+    /// A whole tokenizer, which stands in for the vocabulary.
+    static let tokenizer = "tokenizer.json"
+    /// What else of a tokenizer decides ids, where a model has it.
+    static let optional = [
+        "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+    ]
     /// In the order of preference; one is enough.
     static let weights = ["model.safetensors", "pytorch_model.bin"]
 
@@ -13,13 +18,15 @@ enum ModelFiles {
     ///
     /// - Throws: `HubError.lacksFiles`.
     static func needed(from list: Set<String>, of model: String) throws -> [String] {
-        for file in [configuration, vocabulary] where !list.contains(file) {
-            throw HubError.lacksFiles(model: model, files: file)
+        guard list.contains(configuration) else { throw HubError.lacksFiles(model: model, files: configuration) }
+        let tokenizers = [vocabulary, tokenizer].filter(list.contains)
+        if tokenizers.isEmpty {
+            throw HubError.lacksFiles(model: model, files: "\(vocabulary) and no \(tokenizer)")
         }
         guard let weights = weights.first(where: list.contains) else {
             throw HubError.lacksFiles(model: model, files: weights.joined(separator: " and no "))
         }
-        return [configuration, vocabulary] + (list.contains(tokenizer) ? [tokenizer] : []) + [weights]
+        return [configuration] + tokenizers + optional.filter(list.contains) + [weights]
     }
 }
 
@@ -53,7 +60,10 @@ struct HubCache: Sendable {
 
         /// What a commit lacks of the files that a model can't do without.
         func missing(in commit: String) -> [String] {
-            var missing = [ModelFiles.configuration, ModelFiles.vocabulary].filter { !has($0, in: commit) }
+            var missing = [ModelFiles.configuration].filter { !has($0, in: commit) }
+            if !has(ModelFiles.vocabulary, in: commit), !has(ModelFiles.tokenizer, in: commit) {
+                missing.append(ModelFiles.vocabulary)
+            }
             if !ModelFiles.weights.contains(where: { has($0, in: commit) }) { missing += [ModelFiles.weights[0]] }
             return missing
         }

@@ -21,8 +21,8 @@ public struct HubModels {
     /// A folder with the model's files.
     ///
     /// What the cache has is taken without a look at the hub; a branch stays at the commit that was cached. Otherwise
-    /// the files that are needed are fetched: `config.json`, `vocab.txt`, `tokenizer_config.json` if there is one, and
-    /// `model.safetensors` or else `pytorch_model.bin`.
+    /// the files that are needed are fetched: `config.json`, `vocab.txt` or `tokenizer.json` or both, what else of the
+    /// tokenizer's files there is, and `model.safetensors` or else `pytorch_model.bin`.
     ///
     /// - Throws: ``HubError``; ``DownloadError``; `FileWriteError`.
     public func folder(for name: ModelName) throws -> URL {

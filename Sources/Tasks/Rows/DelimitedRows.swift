@@ -1,4 +1,4 @@
-import Foundation
+import Files
 
 /// Rows of columns between tabs, a line each; quotes are literal.
 struct LiteralRows: RowReader {

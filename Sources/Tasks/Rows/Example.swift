@@ -123,7 +123,8 @@ struct ExampleSource: Sendable {
             var scanner = LineScanner(bytes, from: start)
             guard let row = scanner.next() else { throw fail(.noRows) }
             try checkUTF8(row)
-            let titles = bytes[row.range].split(separator: UInt8(ascii: "\t"), omittingEmptySubsequences: false)
+            // No header is longer; a file of another kind may be one line.
+            let titles = bytes[row.range].prefix(1 << 16).split(separator: UInt8(ascii: "\t"), omittingEmptySubsequences: false)
                 .map { String(decoding: $0, as: UTF8.self) }
             return (titles, scanner.offset, 2)
         }
@@ -139,7 +140,8 @@ struct ExampleSource: Sendable {
         do {
             guard let row = try scanner.next() else { throw fail(.noRows) }
             try checkUTF8(row)
-            let titles = QuotedRows.fields(in: row.range, of: bytes, separator: separator).map { $0.text(of: bytes) }
+            let start = row.range.lowerBound
+            let titles = QuotedRows.fields(in: start..<min(row.range.upperBound, start + 1 << 16), of: bytes, separator: separator).map { $0.text(of: bytes) }
             return (titles, scanner.offset, scanner.lineNumber)
         } catch let problem as RowProblem {
             throw DataFileError(path: path, line: problem.line, problem: problem.problem)

@@ -1,4 +1,4 @@
-import Foundation
+import Files
 
 /// Rows that are JSON objects, a line each.
 struct JSONRows: RowReader {
@@ -12,47 +12,44 @@ struct JSONRows: RowReader {
     func values(in row: RowSpan, of bytes: UnsafeRawBufferPointer, found: inout Int) throws(DataFileError.Problem)
         -> [FieldValue?]
     {
-        let data = Data(bytes[row.range])
-        let value: Any
+        let object: JSONText
         do {
-            value = try JSONSerialization.jsonObject(with: data, options: [.fragmentsAllowed])
+            object = try JSONText(bytes[row.range])
         } catch {
-            throw .notJSON
+            throw .notJSON(reason: (error as? JSONText.Fault)?.reason ?? "\(error)")
         }
-        guard let object = value as? [String: Any] else { throw .notAnObject }
+        guard object.members != nil else { throw .notAnObject }
         var values: [FieldValue?] = []
         for path in paths {
-            var value: Any? = object
-            for key in path { value = (value as? [String: Any])?[key] }
+            let value = path.reduce(Optional(object)) { value, key in value?[key] }
             values.append(try JSONRows.value(value, at: path))
         }
         return values
     }
 
     /// - Throws: for an object, or a list of other things than texts and numbers.
-    private static func value(_ value: Any?, at path: [String]) throws(DataFileError.Problem) -> FieldValue? {
-        switch value {
-        case nil, is NSNull: return nil
-        case let list as [Any]:
-            var values: [[UInt8]] = []
-            for element in list {
-                guard let text = text(element) else { throw .notAText(path: path.joined(separator: ".")) }
-                values.append(Array(text.utf8))
-            }
-            return .list(values)
-        case let value?:
+    private static func value(_ value: JSONText?, at path: [String]) throws(DataFileError.Problem) -> FieldValue? {
+        guard let value else { return nil }
+        if case .null = value { return nil }
+        guard let elements = value.elements else {
             guard let text = text(value) else { throw .notAText(path: path.joined(separator: ".")) }
             return .decoded(Array(text.utf8))
         }
+        var values: [[UInt8]] = []
+        for element in elements {
+            guard let text = text(element) else { throw .notAText(path: path.joined(separator: ".")) }
+            values.append(Array(text.utf8))
+        }
+        return .list(values)
     }
 
-    /// A text, a number in its digits, or `true` or `false`.
-    private static func text(_ value: Any) -> String? {
-        if let text = value as? String { return text }
-        guard let number = value as? NSNumber else { return nil }
-        // Foundation keeps a truth value as a number of this type, and gives it to no other.
-        let isTruthValue = String(cString: number.objCType) == "c"
-        return isTruthValue ? (number.boolValue ? "true" : "false") : "\(number)"
+    /// A text, a number as it is spelt, or `true` or `false`.
+    private static func text(_ value: JSONText) -> String? {
+        switch value {
+        case .string(let text), .number(let text): text
+        case .bool(let value): value ? "true" : "false"
+        default: nil
+        }
     }
 }
 

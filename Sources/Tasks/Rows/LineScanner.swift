@@ -1,4 +1,4 @@
-import Foundation
+import Files
 
 /// Cuts bytes into lines that end with LF, CR LF or CR, as Python's universal newlines, which the original reads with.
 /// The last line needs no end.
@@ -27,15 +27,5 @@ struct LineScanner: RowScanner {
         position = endsWithLineFeed ? min(lineFeed + 1, bytes.count) : end + 1
         number += 1
         return line
-    }
-}
-
-extension UnsafeRawBufferPointer {
-    /// The index of the first `byte` in `range`, or the range's end if there is none.
-    func firstIndex(of byte: UInt8, in range: Range<Int>) -> Int {
-        guard let baseAddress, !range.isEmpty,
-            let found = memchr(baseAddress + range.lowerBound, Int32(byte), range.count)
-        else { return range.upperBound }
-        return UnsafeRawPointer(found) - baseAddress
     }
 }

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 
 /// An example's texts in its file, and its target.
@@ -190,12 +191,5 @@ struct RowParser: Sendable {
             while let byte = part.last, byte == 0x20 { part = part.dropLast() }
             return part
         }.filter { !$0.isEmpty }
-    }
-}
-
-/// Whether all of `bytes` is well-formed UTF-8.
-func isValidUTF8(_ bytes: UnsafeRawBufferPointer) -> Bool {
-    bytes.withMemoryRebound(to: UInt8.self) { buffer in
-        (try? UTF8Span(validating: buffer.span)) != nil
     }
 }
