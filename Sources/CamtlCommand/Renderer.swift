@@ -174,7 +174,9 @@ private func summary(of names: [String]) -> String {
         let found = numbers[pattern] ?? []
         guard let first = found.first, let last = found.last else { return pattern }
         // A file's names may have any numbers: none is counted up to.
-        let isRange = found.count > 1 && zip(found, found.dropFirst()).allSatisfy { $0.addingReportingOverflow(1) == ($1, false) }
+        let isRange =
+            found.count > 1
+            && zip(found, found.dropFirst()).allSatisfy { $0.addingReportingOverflow(1) == ($1, false) }
         let list = isRange ? "\(first)-\(last)" : found.map(String.init).joined(separator: ",")
         return pattern.replacingOccurrences(of: "#", with: found.count == 1 ? list : "{\(list)}")
     }.joined(separator: ", ")

@@ -49,7 +49,7 @@ public struct EarlyStop: Sendable, Equatable, CustomStringConvertible {
         let start = "after step \(step), \(metric) "
         let times = evaluations == 1 ? "the last evaluation" : "\(evaluations) evaluations in a row"
         guard let best else {
-            return start + "was no number in \(times) (a correlation is none where all predictions are the same), "
+            return start + "was no number in \(times) (a correlation is none where all predictions or labels are the same), "
                 + "so that none was the best (--early_stopping_patience)"
         }
         let now = latest.map { ", and is now \(text($0))" } ?? ""
