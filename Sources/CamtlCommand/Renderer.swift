@@ -17,6 +17,10 @@ final class Renderer {
         case .computing(let device): line("computing on \(device)")
         case .loaded(let configuration, let report): show(configuration, report)
         case .passedOver(let folder, let reason): line("\(folder.path) is passed over: \(reason)")
+        case .withoutChecksums(let folder):
+            line(
+                "warning: \(folder.path) has no checksums, as an earlier version wrote it: damage that leaves its "
+                    + "files' sizes as they were is not noticed")
         case .nothingToResume: line("there is no checkpoint to go on from; training starts at the beginning")
         case .frozen(let report): show(report)
         case .encoded(let set, let split, let examples, let skipped, let origin):
@@ -83,6 +87,11 @@ final class Renderer {
         case .logged(let report): show(report)
         case .evaluated(let step, let report): line("after step \(step):\n\(Tables.evaluation(report))")
         case .saved(let folder): line("saved \(folder.path)")
+        case .stoppedEarly(let stop): line("training ends early: \(stop)")
+        case .noBest(let metric, let step):
+            line(
+                "warning: no evaluation had a number for \(metric), so that none was the best; the model at the end is "
+                    + "that of the last step, \(step)")
         case .loadedBest(let step, let folder): line("the best model is that of step \(step): loaded \(folder.path)")
         }
     }
@@ -164,7 +173,10 @@ private func summary(of names: [String]) -> String {
     return order.map { pattern in
         let found = numbers[pattern] ?? []
         guard let first = found.first, let last = found.last else { return pattern }
-        let isRange = found == Array(first...max(first, last)) && found.count > 1
+        // A file's names may have any numbers: none is counted up to.
+        let isRange =
+            found.count > 1
+            && zip(found, found.dropFirst()).allSatisfy { $0.addingReportingOverflow(1) == ($1, false) }
         let list = isRange ? "\(first)-\(last)" : found.map(String.init).joined(separator: ",")
         return pattern.replacingOccurrences(of: "#", with: found.count == 1 ? list : "{\(list)}")
     }.joined(separator: ", ")

@@ -87,8 +87,12 @@ extension FeatureFile.Header {
 
     /// The header of a file all of whose bytes are checked.
     ///
+    /// - Parameters:
+    ///   - file: the whole file.
+    ///   - key: what it is to be a file of.
+    ///   - labels: what the examples' labels are; nil for a file without.
     /// - Throws: `DamagedFile`.
-    init(checking file: MappedFile, key: [UInt64]) throws {
+    init(checking file: MappedFile, key: [UInt64], labels: TaskOutput?) throws {
         guard file.count >= Self.size else { throw DamagedFile(reason: "it is cut off in its header") }
         let words = file.withBytes { bytes in
             (0..<Self.size / 8).map { bytes.loadUnaligned(fromByteOffset: $0 * 8, as: UInt64.self) }
@@ -101,31 +105,34 @@ extension FeatureFile.Header {
         guard sizes.count == 4, sizes[0] > 0, sizes[0] <= sizes[1],
             file.count == FeatureFile.idsOffset(capacity: sizes[1]) + sizes[2] * MemoryLayout<Int32>.size
         else { throw DamagedFile(reason: "its size is not that of its contents: it was cut off or altered") }
+        guard words[11] == (labels == nil ? 0 : 1) else {
+            throw DamagedFile(reason: "whether its examples have labels is not as in the file it was made from")
+        }
         let header = Self(
             key: key, count: sizes[0], capacity: sizes[1], idCount: sizes[2], skippedRows: sizes[3],
-            hasLabels: words[11] != 0)
+            hasLabels: labels != nil)
         let pieces = file.mapPieces { offset, bytes in
-            (hash: FeatureFile.hash(offset, bytes), wrong: header.wrongRecord(in: bytes, at: offset))
+            (hash: FeatureFile.hash(offset, bytes), wrong: header.wrongRecord(in: bytes, at: offset, labels))
         }
         guard words[0] == FeatureFile.combined(pieces.map(\.hash), size: file.count) else {
             throw DamagedFile(reason: "its checksum is wrong: it was cut off or altered")
         }
         if let index = pieces.lazy.compactMap(\.wrong).first {
-            throw DamagedFile(reason: "its record of example \(index) points outside it")
+            throw DamagedFile(reason: "its record of example \(index) points outside it, or has no label of the task's")
         }
         self = header
     }
 
-    /// The first example whose record lies in a piece of the file and points outside the ids. No record lies in two
-    /// pieces: header, records and pieces are all multiples of a record's size.
-    private func wrongRecord(in bytes: UnsafeRawBufferPointer, at offset: Int) -> Int? {
+    /// The first example whose record lies in a piece of the file and points outside the ids, or whose label can be
+    /// none. No record lies in two pieces: header, records and pieces are all multiples of a record's size.
+    private func wrongRecord(in bytes: UnsafeRawBufferPointer, at offset: Int, _ labels: TaskOutput?) -> Int? {
         let size = FeatureFile.Record.size
         let first = max(0, (offset - Self.size) / size)
         let end = min(count, (offset + bytes.count - Self.size) / size)
         return (first..<max(first, end)).first { index in
             let record = FeatureFile.Record(bytes, at: FeatureFile.recordOffset(index) - offset)
             return record.idOffset < 0 || record.idOffset > idCount || record.length > idCount - record.idOffset
-                || record.firstSegmentLength > record.length
+                || record.firstSegmentLength > record.length || labels?.isLabel(record.label) == false
         }
     }
 }

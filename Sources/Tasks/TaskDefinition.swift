@@ -7,6 +7,14 @@ public enum TaskOutput: Sendable, Hashable {
     /// One number.
     case regression
 
+    /// Whether a number can be an example's label: a class, or any finite score.
+    func isLabel(_ number: Float) -> Bool {
+        switch self {
+        case .classification(let labels): Int(exactly: number).map(labels.indices.contains) ?? false
+        case .regression: number.isFinite
+        }
+    }
+
     /// The decoder's width: the number of labels, or 1 for a regression.
     public var numberOfLabels: Int {
         switch self {

@@ -66,6 +66,9 @@ public enum RunEvent: Sendable {
     case loaded(ModelConfiguration, LoadReport)
     /// A checkpoint that can't be gone on from, and why.
     case passedOver(URL, reason: String)
+    /// A checkpoint that is gone on from is of the first format: whether its files are as they were written can be
+    /// told by their sizes alone.
+    case withoutChecksums(URL)
     /// There is nothing to go on from: training starts at the beginning.
     case nothingToResume
     case frozen(FreezeReport)
@@ -147,7 +150,10 @@ public struct Run {
     private func executeStages() throws {
         if team.writes, let output = configuration.outputDirectory { try checkOutput(output) }
         let checkpoint = try checkpointToResume()
-        let trained = try loadModel(from: checkpoint ?? configuration.modelFolder)
+        if checkpoint?.state.isOfOldFormat == true, let folder = checkpoint?.folder {
+            try report(.withoutChecksums(folder))
+        }
+        let trained = try loadModel(from: checkpoint?.folder ?? configuration.modelFolder)
         // What rank 0 has encoded, the others find in the cache, if they see it.
         let tasks = try team?.firstThenOthers { try loadData(trained) } ?? loadData(trained)
         if team.writes { try checkPrediction(trained, tasks) }
@@ -193,22 +199,28 @@ public struct Run {
         return identity
     }
 
+    /// A checkpoint whose files are whole, with its state.
+    private typealias Checkpoint = (folder: URL, state: ResumeState)
+
     /// The checkpoint that training goes on from: the one that is named, or the newest whole one of the last run in the
-    /// output folder.
-    private func checkpointToResume() throws -> URL? {
+    /// output folder. Each process checks what it is going to read.
+    private func checkpointToResume() throws -> Checkpoint? {
         guard configuration.trains, let resumes = configuration.resumes, let output = configuration.outputDirectory
         else { return nil }
-        if case .checkpoint(let folder) = resumes {
-            _ = try ResumeState.read(from: folder)
-            return folder
-        }
+        if case .checkpoint(let folder) = resumes { return (folder, try ResumeState.readWhole(from: folder)) }
         guard let team else { return try newestCheckpoint(in: output) }
         // The others may look a moment later, when there is one more.
-        let path = try team.told("checkpoint") { try newestCheckpoint(in: output)?.path ?? "" }
-        return path.isEmpty ? nil : URL(fileURLWithPath: path)
+        var newest: Checkpoint?
+        let path = try team.told("checkpoint") {
+            newest = try newestCheckpoint(in: output)
+            return newest?.folder.path ?? ""
+        }
+        if team.isFirst || path.isEmpty { return newest }
+        let folder = URL(fileURLWithPath: path)
+        return (folder, try ResumeState.readWhole(from: folder))
     }
 
-    private func newestCheckpoint(in output: URL) throws -> URL? {
+    private func newestCheckpoint(in output: URL) throws -> Checkpoint? {
         var reasons: [String] = []
         let newest = try Checkpoints(outputDirectory: output).newest { folder, reason in
             try report(.passedOver(folder, reason: reason))
@@ -304,12 +316,12 @@ public struct Run {
     }
 
     private func train(
-        _ trained: TrainedModel, _ tasks: [TaskData], from checkpoint: URL?, output: URL
+        _ trained: TrainedModel, _ tasks: [TaskData], from checkpoint: Checkpoint?, output: URL
     ) throws -> TrainingSummary {
         let trainer = try Trainer(
             trained, tasks: tasks, settings: configuration.training, team: team, shouldStop: shouldStop
         ) { try report(.training($0)) }
-        if let checkpoint { try trainer.resume(from: checkpoint) }
+        if let checkpoint { try trainer.resume(from: checkpoint.folder, checkpoint.state) }
         guard team.writes else {
             let summary = try trainer.run(outputDirectory: output)
             try report(.trained(summary))

@@ -131,6 +131,38 @@ final class WrongModelTests: CommandTestCase {
         }
     }
 
+    func testNumbersOfTheConfigurationThatNoModelHasAreNamed() throws {
+        let input = folder.appendingPathComponent("in")
+        try Data("{\"task\": \"rte\", \"sentence1\": \"ba\", \"sentence2\": \"be\"}\n".utf8).write(to: input)
+        let wrong: [(String, Any, String)] = [
+            ("num_labels", -1, "\"num_labels\" is -1; it has to be from 1 to 100000"),
+            ("num_labels", 1_000_000_000_000, "\"num_labels\" is 1000000000000"),
+            ("num_labels", 1e300, "\"num_labels\" is 1e+300"),
+            ("vocab_size", Int.max, "vocab_size is 9223372036854775807; it has to be 1 to 1000000000"),
+            ("intermediate_size", 1_000_000, "tensors don't fit the model"),
+            ("max_position_embeddings", 1_000_000_000, "tensors don't fit the model"),
+        ]
+        for (field, value, message) in wrong {
+            try write {
+                $0.configuration["architectures"] = ["BertForSequenceClassification"]
+                $0.configuration[field] = value
+            }
+            try assertRefuses(
+                ["predict", "--model_name_or_path", encoder.path, "--tasks", "rte", "--input", input.path]
+                    + ["--output", "out"], message)
+        }
+    }
+
+    func testNumbersInTheNamesOfTensorsAreNotCountedUpTo() throws {
+        try write {
+            for number in ["0", "9223372036854775807"] {
+                $0.tensors["extra.\(number).weight"] = .init(shape: [1], values: [0])
+            }
+        }
+        let run = try camtl(arguments("--do_train", "--max_steps", "1"))
+        XCTAssertTrue(run.messages.contains("2 of the file not used"), run.messages)
+    }
+
     func testVocabularyThatIsNotTheModelsIsRefused() throws {
         try write { $0.vocabulary.removeAll { $0 == "[SEP]" } }
         try assertRefuses(arguments("--do_train"), "the vocabulary lacks [SEP]")

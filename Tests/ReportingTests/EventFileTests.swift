@@ -101,6 +101,13 @@ final class EventFileTests: ReportingTestCase {
         XCTAssertEqual(read.events.count, 2)
     }
 
+    func testAFileOfAnImpossibleTimeIsNotCountedOnFrom() throws {
+        try FileManager.default.createDirectory(at: logs, withIntermediateDirectories: true)
+        try Data().write(to: logs.appendingPathComponent("events.out.tfevents.\(Int.max).elsewhere"))
+        try tell(beginning() + [.training(step(1)), .training(log(1, loss: 1))])
+        XCTAssertEqual(names(in: logs).count, 2)
+    }
+
     func testFileOfAKilledRunIsReadUpToItsLastWholeRecord() throws {
         try tell(beginning() + (1...3).flatMap { [step($0), log($0)] }.map(RunEvent.training))
         let name = try XCTUnwrap(names(in: logs).first)

@@ -9,6 +9,9 @@ struct SequenceClassifier {
     /// The name of its decoder among the tensors.
     static let decoder = "classifier"
 
+    /// Beyond any task of sentences, and few enough to be listed.
+    private static let mostOutputs = 100_000
+
     /// The names of its outputs, in their order.
     let outputs: [String]
 
@@ -24,7 +27,14 @@ struct SequenceClassifier {
         }
         guard let names = configuration["id2label"], !(names is NSNull) else {
             // As transformers has it, which leaves out what is its default.
-            outputs = (0..<(configuration["num_labels"] as? Int ?? 2)).map { "LABEL_\($0)" }
+            var count = 2
+            if let number = configuration["num_labels"], !(number is NSNull) {
+                guard let given = number as? Int, (1...Self.mostOutputs).contains(given) else {
+                    throw fail("\"num_labels\" is \(number); it has to be from 1 to \(Self.mostOutputs)")
+                }
+                count = given
+            }
+            outputs = (0..<count).map { "LABEL_\($0)" }
             return
         }
         guard let names = names as? [String: Any] else { throw fail("\"id2label\" is not a JSON object") }

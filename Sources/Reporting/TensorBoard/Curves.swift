@@ -52,7 +52,7 @@ final class Curves {
         case .evaluated(let step, let report):
             lastEvaluatedStep = step
             try opened().add(scalars(report), step: step)
-        case .started, .skipped, .loadedBest, .saved: break
+        case .started, .skipped, .stoppedEarly, .noBest, .loadedBest, .saved: break
         }
     }
 

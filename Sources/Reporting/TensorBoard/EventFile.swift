@@ -85,7 +85,8 @@ final class EventFile {
         let prefix = "events.out.tfevents."
         let taken = try FileManager.default.contentsOfDirectory(atPath: folder.path)
             .filter { $0.hasPrefix(prefix) }
-            .compactMap { Int($0.dropFirst(prefix.count).prefix { $0 != "." }) }
+            // A number beyond any clock's is none of ours, and nothing comes after the greatest.
+            .compactMap { Int($0.dropFirst(prefix.count).prefix { $0 != "." }) }.filter { $0 < 1 << 53 }
         let seconds = max(Int(Date().timeIntervalSince1970), (taken.max() ?? 0) + 1)
         return "\(prefix)\(seconds).\(hostName()).\(getpid()).0"
     }

@@ -13,11 +13,22 @@ struct Checkpoints {
     private var mark: URL { outputDirectory.appendingPathComponent(Checkpoints.markName) }
 
     /// The run that wrote there last; nil if the folder doesn't say.
-    var lastRun: String? { try? String(contentsOf: mark, encoding: .utf8) }
+    ///
+    /// - Throws: `ResumeError.damagedMark`: another name would make the folder's checkpoints those of an earlier run.
+    func lastRun() throws -> String? {
+        guard FileManager.default.fileExists(atPath: mark.path) else { return nil }
+        let text = try? String(contentsOf: mark, encoding: .utf8)
+        let words = text?.split(separator: " ", omittingEmptySubsequences: false) ?? []
+        // The first format was the name alone.
+        guard let run = words.first.map(String.init), UUID(uuidString: run) != nil,
+            words.count == 1 || words.count == 2 && words[1] == FileChecksum(run.utf8).hexadecimal
+        else { throw ResumeError.damagedMark(path: mark.path) }
+        return run
+    }
 
-    /// Notes that a run writes there.
+    /// Notes that a run writes there: its name, and the checksum of that.
     func begin(run: String) throws {
-        try writeAtomically(to: mark) { try $0.write(run) }
+        try writeAtomically(to: mark) { try $0.write("\(run) \(FileChecksum(run.utf8).hexadecimal)") }
     }
 
     func folder(step: Int) -> URL { outputDirectory.appendingPathComponent("checkpoint-\(step)") }
@@ -30,15 +41,18 @@ struct Checkpoints {
         }.sorted()
     }
 
-    /// The last run's newest whole checkpoint, if there is one.
+    /// The last run's newest whole checkpoint, if there is one, and its state.
     ///
     /// - Parameter passedOver: told of each newer one that isn't whole, and why.
-    func newest(passedOver: (URL, String) throws -> Void) throws -> URL? {
-        let run = lastRun
+    /// - Throws: `ResumeError.damagedMark`, and what `passedOver` throws.
+    func newest(passedOver: (URL, String) throws -> Void) throws -> (folder: URL, state: ResumeState)? {
+        let run = try lastRun()
         for folder in steps().reversed().map(folder) {
             do {
                 let state = try ResumeState.read(from: folder)
-                if run == nil || state.run == run { return folder }
+                guard run == nil || state.run == run else { continue }
+                try state.checkFiles(in: folder)
+                return (folder, state)
             } catch ResumeError.notWhole(_, let reason) {
                 try passedOver(folder, reason)
             }

@@ -126,12 +126,15 @@ private struct LaunchVariables {
         try number("MASTER_PORT", from: 1, below: 65_536).map(UInt16.init)
     }
 
-    private func number(_ name: String, from least: Int, below limit: Int = .max) throws -> Int? {
+    /// Beyond any number of a job, a process or a restart, and far enough from where counting ends.
+    private static let highest = 1 << 53
+
+    private func number(_ name: String, from least: Int, below limit: Int = highest) throws -> Int? {
         guard let text = environment[name] else { return nil }
         guard let value = Int(text), value >= least, value < limit else {
             throw LaunchError.badValue(
                 variable: name, value: text,
-                wanted: "a whole number from \(least) \(limit == .max ? "on" : "to \(limit - 1)")")
+                wanted: "a whole number from \(least) \(limit == Self.highest ? "on" : "to \(limit - 1)")")
         }
         return value
     }

@@ -58,6 +58,8 @@ final class LaunchTests: XCTestCase {
         let both = ["TORCHELASTIC_RESTART_COUNT": "0", "SLURM_RESTART_COUNT": "1"]
         XCTAssertEqual(try Launch.find(byRank.merging(both) { $1 })?.restarts, 1)
         XCTAssertThrowsError(try Launch.restarts(["SLURM_RESTART_COUNT": "often"]))
+        let beyond = ["TORCHELASTIC_RESTART_COUNT", "SLURM_RESTART_COUNT"].map { ($0, "\(Int.max - 1)") }
+        XCTAssertThrowsError(try Launch.restarts(Dictionary(uniqueKeysWithValues: beyond)))
     }
 
     func testTheFirstNodeOfAList() {
