@@ -44,7 +44,9 @@ public struct ConfigurationFile: Sendable {
         }
         guard entry is [String: Any] else { throw fail("the entry \"camtl\" is not a JSON object") }
         do {
-            trained = try JSONDecoder().decode(Trained.self, from: JSONSerialization.data(withJSONObject: entry))
+            let decoded = try JSONDecoder().decode(Trained.self, from: JSONSerialization.data(withJSONObject: entry))
+            if let problem = TaskName.repetition(in: decoded.tasks.map(\.name)) { throw TaskError.badName(problem) }
+            trained = decoded
         } catch let error as TaskError {
             throw fail("the entry \"camtl\": \(error)")
         } catch {

@@ -18,15 +18,7 @@ public final class FileDraft {
     /// - Throws: ``FileWriteError`` if no file can be made there, or if what is there is not a regular file.
     public init(for url: URL) throws(FileWriteError) {
         place = url
-        var status = stat()
-        if stat(url.path, &status) == 0 {
-            guard status.st_mode & S_IFMT == S_IFREG else {
-                throw FileWriteError(path: url.path, reason: .notARegularFile)
-            }
-        } else if errno == ENAMETOOLONG {
-            // The draft's own name is short.
-            throw FileWriteError(path: url.path, reason: .system(ENAMETOOLONG))
-        }
+        try checkReplaceable(url)
         temporary = url.deletingLastPathComponent().appendingPathComponent(unfinishedName(suffix: ".tmp")).path
         let opened = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
         guard opened >= 0 else { throw FileWriteError(path: url.path, reason: .system(errno)) }
@@ -90,6 +82,19 @@ public final class FileDraft {
     }
 }
 
+/// Refuses a path that no file can be renamed to, or that has something else than a regular file.
+func checkReplaceable(_ url: URL) throws(FileWriteError) {
+    var status = stat()
+    if stat(url.path, &status) == 0 {
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            throw FileWriteError(path: url.path, reason: .notARegularFile)
+        }
+    } else if errno == ENAMETOOLONG {
+        // The draft's own name is short.
+        throw FileWriteError(path: url.path, reason: .system(ENAMETOOLONG))
+    }
+}
+
 /// Finds out whether a file can be written, by making its draft and removing it again: for work that takes long and
 /// whose result is to be written there.
 ///
@@ -124,4 +129,11 @@ func flushFolder(_ path: String) {
     // Some file systems refuse this; the new file is in place all the same.
     fsync(descriptor)
     close(descriptor)
+}
+
+/// Whether two paths lead to one file or folder, by links or otherwise; false if there is nothing at one of them.
+public func isSameFile(_ one: URL, _ other: URL) -> Bool {
+    var (first, second) = (stat(), stat())
+    return stat(one.path, &first) == 0 && stat(other.path, &second) == 0
+        && first.st_dev == second.st_dev && first.st_ino == second.st_ino
 }

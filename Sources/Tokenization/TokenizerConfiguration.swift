@@ -7,6 +7,9 @@ extension WordPieceTokenizer {
     /// The files of which a model's folder needs one.
     public static let files = [vocabularyFile, TokenizerFile.name]
 
+    /// The files that ``writeConfiguration(to:maxLength:)`` writes.
+    public static let writtenFiles = [vocabularyFile, configurationFile]
+
     /// Reads `vocab.txt` and, where there is one, `tokenizer_config.json` of a model's folder. A folder without
     /// `vocab.txt` may have a `tokenizer.json` of the PyPI package `tokenizers` in its place.
     ///
