@@ -136,7 +136,7 @@ public final class TrainedModel {
         let files = FileManager.default
         let there = fileNames.sorted().filter { files.fileExists(atPath: folder.appendingPathComponent($0).path) }
         guard !there.isEmpty else { return }
-        let data = try? Data(contentsOf: folder.appendingPathComponent("config.json"))
+        let data = try? readFile(folder.appendingPathComponent("config.json"))
         let fields = data.flatMap { try? JSONSerialization.jsonObject(with: $0) } as? [String: Any]
         guard fields?["camtl"] == nil else { return }
         throw ModelError.badModel(

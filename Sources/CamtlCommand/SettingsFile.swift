@@ -1,4 +1,5 @@
 import ArgumentParser
+import Files
 import Foundation
 import Tasks
 
@@ -7,21 +8,24 @@ import Tasks
 struct SettingsFile {
     private let path: String
     private let text: String
-    private let values: [String: JSONValue]
+    private let values: [String: SettingValue]
 
+    /// - Parameter isNamed: whether the user named the file, which may then be a pipe.
     /// - Throws: `CommandError` if it can't be read, or is no JSON object.
-    init(path: String) throws {
+    init(path: String, isNamed: Bool = true) throws {
         self.path = path
+        let url = URL(fileURLWithPath: path)
         let data: Data
         do {
-            data = try Data(contentsOf: URL(fileURLWithPath: path))
+            data = isNamed ? try readNamedFile(url) : try readFile(url)
         } catch {
             let isThere = FileManager.default.fileExists(atPath: path)
-            throw CommandError("\(path): \(isThere ? "this file of settings can't be read" : "there is no such file")")
+            throw CommandError(
+                "\(path): " + (isThere ? "this file of settings can't be read: \(error)" : "there is no such file"))
         }
         text = String(decoding: data, as: UTF8.self)
         do {
-            values = try JSONDecoder().decode([String: JSONValue].self, from: data)
+            values = try JSONDecoder().decode([String: SettingValue].self, from: data)
         } catch DecodingError.dataCorrupted {
             throw CommandError("\(path):\(SettingsFile.lineOfFault(in: data)): this is not JSON from here on")
         } catch {
@@ -72,7 +76,7 @@ struct SettingsFile {
     }
 
     /// What stands for a setting on the command line, or nil if the value is of a wrong kind.
-    private static func words(_ setting: Setting, _ value: JSONValue) -> [String]? {
+    private static func words(_ setting: Setting, _ value: SettingValue) -> [String]? {
         let flag = "--" + setting.name
         switch (setting.kind, value) {
         case (_, .null): return []
@@ -97,14 +101,14 @@ struct SettingsFile {
 }
 
 /// Any JSON value.
-private enum JSONValue: Decodable, CustomStringConvertible {
+private enum SettingValue: Decodable, CustomStringConvertible {
     case null
     case flag(Bool)
     /// Its digits.
     case integer(String)
     case number(Double)
     case text(String)
-    case list([JSONValue])
+    case list([SettingValue])
     case object
 
     init(from decoder: any Decoder) throws {
@@ -121,7 +125,7 @@ private enum JSONValue: Decodable, CustomStringConvertible {
             self = .number(value)
         } else if let value = try? container.decode(String.self) {
             self = .text(value)
-        } else if let value = try? container.decode([JSONValue].self) {
+        } else if let value = try? container.decode([SettingValue].self) {
             self = .list(value)
         } else {
             self = .object

@@ -130,10 +130,3 @@ func flushFolder(_ path: String) {
     fsync(descriptor)
     close(descriptor)
 }
-
-/// Whether two paths lead to one file or folder, by links or otherwise; false if there is nothing at one of them.
-public func isSameFile(_ one: URL, _ other: URL) -> Bool {
-    var (first, second) = (stat(), stat())
-    return stat(one.path, &first) == 0 && stat(other.path, &second) == 0
-        && first.st_dev == second.st_dev && first.st_ino == second.st_ino
-}

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 
 extension WordPieceTokenizer {
@@ -103,9 +104,9 @@ private struct TokenizerSettings: Decodable {
         guard FileManager.default.fileExists(atPath: file.path) else { return }
         let data: Data
         do {
-            data = try Data(contentsOf: file)
+            data = try readFile(file)
         } catch {
-            throw TokenizationError.unreadable(path: file.path, reason: error.localizedDescription)
+            throw TokenizationError.unreadable(path: file.path, reason: error.description)
         }
         do {
             self = try JSONDecoder().decode(TokenizerSettings.self, from: data)

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 
 /// A `tokenizer.json`, in which the PyPI package `tokenizers` keeps a whole tokenizer: newer folders of transformers
@@ -16,9 +17,9 @@ struct TokenizerFile {
         func fail(_ reason: String) -> TokenizationError { .invalidConfiguration(path: url.path, reason: reason) }
         let data: Data
         do {
-            data = try Data(contentsOf: url)
+            data = try readFile(url)
         } catch {
-            throw TokenizationError.unreadable(path: url.path, reason: error.localizedDescription)
+            throw TokenizationError.unreadable(path: url.path, reason: error.description)
         }
         guard let fields = (try? JSONSerialization.jsonObject(with: data)) as? [String: Any],
             let model = fields["model"] as? [String: Any], let ids = model["vocab"] as? [String: Int]

@@ -14,7 +14,7 @@ struct SequenceClassifier {
     static func isExport(of task: String, _ folder: URL) -> Bool {
         guard isFolder(folder, ofFilesNamed: TrainedModel.fileNames) else { return false }
         let configuration = folder.appendingPathComponent("config.json")
-        guard let data = try? Data(contentsOf: configuration) else {
+        guard let data = try? readFile(configuration) else {
             return (try? FileManager.default.contentsOfDirectory(atPath: folder.path))?.isEmpty == true
         }
         let fields = (try? JSONSerialization.jsonObject(with: data)) as? [String: Any] ?? [:]

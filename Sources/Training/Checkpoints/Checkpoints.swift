@@ -13,7 +13,7 @@ struct Checkpoints {
     private var mark: URL { outputDirectory.appendingPathComponent(Checkpoints.markName) }
 
     /// The run that wrote there last; nil if the folder doesn't say.
-    var lastRun: String? { try? String(contentsOf: mark, encoding: .utf8) }
+    var lastRun: String? { (try? readFile(mark)).flatMap { String(validating: $0, as: UTF8.self) } }
 
     /// Notes that a run writes there.
     func begin(run: String) throws {
