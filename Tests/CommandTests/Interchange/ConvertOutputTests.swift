@@ -79,6 +79,7 @@ final class ConvertOutputTests: CommandTestCase {
                 "\(output.path): this is the folder of the model to convert")
         }
         // Its place is that of the export.
+        try FileManager.default.removeItem(at: link)
         let models = folder.appendingPathComponent("models")
         try FileManager.default.createDirectory(at: models, withIntermediateDirectories: false)
         let own = models.appendingPathComponent("rte")
