@@ -41,9 +41,14 @@ public func readNamedFile(_ url: URL) throws(SystemError) -> Data {
 }
 
 /// Whether a path leads to a regular file.
-public func isRegularFile(_ url: URL) -> Bool {
+public func isRegularFile(_ url: URL) -> Bool { isOfType(S_IFREG, url) }
+
+/// Whether a path leads to a pipe.
+public func isPipe(_ url: URL) -> Bool { isOfType(S_IFIFO, url) }
+
+private func isOfType(_ type: mode_t, _ url: URL) -> Bool {
     var status = stat()
-    return stat(url.path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+    return stat(url.path, &status) == 0 && status.st_mode & S_IFMT == type
 }
 
 /// Whether two paths lead to one file or folder, by links or otherwise; false if there is nothing at one of them.

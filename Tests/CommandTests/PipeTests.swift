@@ -57,6 +57,11 @@ final class PipeTests: CommandTestCase {
         for output in [rows, link] {
             try assertRefuses(predict(rows.path, output.path), "the input and the output are the same file")
         }
+        // Each end would wait for the other.
+        let (status, text) = try shell(
+            "mkfifo f; timeout 20 $P predict --model_name_or_path \"$M\" --input f --output f")
+        XCTAssertEqual(status, 1)
+        XCTAssert(text.contains("the same file"), text)
     }
 
     func testWhatCannotBeReadOrWrittenIsOneClearLine() throws {
@@ -69,6 +74,13 @@ final class PipeTests: CommandTestCase {
                 full.text, "Error: standard output: not written: No space left on device; free some space, or choose "
                     + "another folder.\n")
         }
+        try TinyGLUE.write(["rte"], to: data)
+        let evaluation = try shell(
+            "$P --model_name_or_path \"$M\" --data_dir glue --cache_dir ../cache --output_dir out --do_eval >/dev/full")
+        XCTAssertEqual(evaluation.status, 1)
+        XCTAssert(evaluation.text.contains("Error: standard output: not written: No space left"), evaluation.text)
+        XCTAssertEqual(
+            try names(in: folder.appendingPathComponent("out")), ["all_results.json", "eval_results.json"])
         let folders = try shell("$P tokenize --model_name_or_path \"$M\" < \"$M\"")
         XCTAssertEqual(folders.text, "Error: standard input: it can't be read: Is a directory\n")
         XCTAssertEqual(folders.status, 1)
@@ -85,29 +97,21 @@ final class PipeTests: CommandTestCase {
         }
     }
 
-    /// Messages would go into the first file that is opened.
+    /// Messages would go into the first file that is opened, and that is the log's.
     func testClosedStandardStreamsAreTakenByNoFile() throws {
+        try TinyEncoder(layerCount: 1).write(to: encoder)
+        try TinyGLUE.write(["rte"], to: data)
         let (status, _) = try shell(
-            "$P predict --model_name_or_path \"$M\" --input rows.jsonl --output o 0>&- 1>&- 2>&-; cp o p; "
-                + "$P predict --model_name_or_path \"$M\" --input rows.jsonl --output q && cmp p q")
-        XCTAssertEqual(status, 0)
+            "$P --model_name_or_path \"$M\" --data_dir glue --tasks rte --cache_dir ../cache --output_dir out --do_train "
+                + "--max_seq_length 16 --max_steps 3 --logging_steps 1 --logging_dir logs --threads 1 0>&- 1>&- 2>&-")
+        // The table has nowhere to go.
+        XCTAssertEqual(status, 1)
+        XCTAssert(try names(in: folder.appendingPathComponent("out")).contains("model.safetensors"))
+        let logs = try contents(of: folder.appendingPathComponent("logs"))
+        XCTAssertEqual(logs.count, 1)
+        XCTAssertNil(logs.values.first?.range(of: Data("examples/s".utf8)))
         let (refused, _) = try shell("echo ba | $P tokenize --model_name_or_path \"$M\" >&-")
         XCTAssertEqual(refused, 1)
-    }
-
-    /// One that is in a model's folder has nobody who writes to it.
-    func testPipesInPlaceOfAModelsFilesAreRefusedAndNotWaitedFor() throws {
-        for name in ["config.json", "vocab.txt", "tokenizer_config.json", "model.safetensors"] {
-            let file = encoder.appendingPathComponent(name)
-            let whole = try? Data(contentsOf: file)
-            try? FileManager.default.removeItem(at: file)
-            XCTAssertEqual(mkfifo(file.path, 0o600), 0)
-            let outcome = try outcome(of: predict(rows.path, folder.path + "/o"), within: 20)
-            XCTAssertEqual(outcome.status, 1, name)
-            XCTAssert(outcome.messages.contains(file.path), outcome.messages)
-            try FileManager.default.removeItem(at: file)
-            try whole?.write(to: file)
-        }
     }
 
     func testSettingsComeThroughAPipe() throws {
