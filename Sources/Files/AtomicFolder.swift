@@ -33,7 +33,7 @@ public func writeFolderAtomically(
     flushFolder(parent.path)
 }
 
-/// Whether a path is a folder, and no link to one, that holds nothing but regular files of these names. An empty one is.
+/// Whether a path is a folder, and no link to one, that holds nothing but regular files of these names, or nothing.
 public func isFolder(_ url: URL, ofFilesNamed names: Set<String>) -> Bool {
     guard fileType(url.path) == S_IFDIR, let found = try? FileManager.default.contentsOfDirectory(atPath: url.path)
     else { return false }

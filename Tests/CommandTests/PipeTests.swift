@@ -48,7 +48,8 @@ final class PipeTests: CommandTestCase {
         XCTAssertEqual(fifo.status, 0)
         // Where standard output is a file, it is added to.
         try shell("echo before > added; \(named) --input rows.jsonl --output /dev/stdout >> added")
-        XCTAssertEqual(try String(contentsOf: folder.appendingPathComponent("added"), encoding: .utf8), "before\n" + text)
+        let added = try String(contentsOf: folder.appendingPathComponent("added"), encoding: .utf8)
+        XCTAssertEqual(added, "before\n" + text)
     }
 
     func testTheInputIsNotOverwrittenByTheOutput() throws {
@@ -102,8 +103,8 @@ final class PipeTests: CommandTestCase {
         try TinyEncoder(layerCount: 1).write(to: encoder)
         try TinyGLUE.write(["rte"], to: data)
         let (status, _) = try shell(
-            "$P --model_name_or_path \"$M\" --data_dir glue --tasks rte --cache_dir ../cache --output_dir out --do_train "
-                + "--max_seq_length 16 --max_steps 3 --logging_steps 1 --logging_dir logs --threads 1 0>&- 1>&- 2>&-")
+            "$P --model_name_or_path \"$M\" --data_dir glue --tasks rte --cache_dir ../cache --output_dir out "
+                + "--do_train --max_seq_length 16 --max_steps 3 --logging_steps 1 --logging_dir logs --threads 1 0>&- 1>&- 2>&-")
         // The table has nowhere to go.
         XCTAssertEqual(status, 1)
         XCTAssert(try names(in: folder.appendingPathComponent("out")).contains("model.safetensors"))

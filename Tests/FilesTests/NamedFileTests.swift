@@ -83,7 +83,9 @@ final class NamedFileTests: XCTestCase {
             XCTAssertEqual(lstat(path, &status), 0)
             XCTAssertEqual(status.st_mode & S_IFMT, S_IFCHR)
         }
-        XCTAssertThrowsError(try OutputFile(folder)) { XCTAssertEqual($0 as? FileWriteError, .init(path: folder.path, reason: .notARegularFile)) }
+        XCTAssertThrowsError(try OutputFile(folder)) {
+            XCTAssertEqual($0 as? FileWriteError, .init(path: folder.path, reason: .notARegularFile))
+        }
     }
 
     /// `--output /dev/stdout >> file` adds to the file.

@@ -98,7 +98,9 @@ public struct Predictor {
     ///   is wrong with the input.
     @discardableResult
     public func predict(_ input: URL, to output: URL) throws -> Int {
-        if isSameFile(input, output), isRegularFile(input) || isPipe(input) { throw PredictionError.outputIsInput(path: output.path) }
+        if isSameFile(input, output), isRegularFile(input) || isPipe(input) {
+            throw PredictionError.outputIsInput(path: output.path)
+        }
         if let team, team.size > 1, !isRegularFile(input) { throw PredictionError.notShared(path: input.path) }
         let file = team.writes ? try OutputFile(output) : nil
         let data: Data
