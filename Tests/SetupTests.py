@@ -20,6 +20,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT / "Scripts"))
 sys.dont_write_bytecode = True
 import artifacts  # noqa: E402  (they lie in the folder named above)
+import docs  # noqa: E402
 import peers  # noqa: E402
 import setup  # noqa: E402
 
@@ -39,6 +40,16 @@ def make_wheel(folder: Path, pinned: setup.Wheel, members) -> setup.Wheel:
             archive.writestr(member, f"contents of {member}")
     digest = hashlib.sha256((folder / pinned.file).read_bytes()).hexdigest()
     return dataclasses.replace(pinned, sha256=digest)
+
+
+class DocumentationTests(unittest.TestCase):
+    def test_a_folder_of_other_files_is_not_replaced(self):
+        with tempfile.TemporaryDirectory() as folder:
+            notes = Path(folder, "notes")
+            notes.write_text("mine")
+            with self.assertRaisesRegex(SystemExit, "no documentation archive"):
+                docs.build(Path(folder), Path(folder))
+            self.assertEqual(notes.read_text(), "mine")
 
 
 class SetupTestCase(unittest.TestCase):

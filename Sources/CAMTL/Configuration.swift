@@ -107,14 +107,9 @@ public struct ModelConfiguration: Sendable, Equatable {
             encoderType != .caMTLBase || backbone.layerCount % 2 == 0,
             "ca-mtl-base needs an even number of layers, and this encoder has \(backbone.layerCount); use ca-mtl-large")
         require(!tasks.isEmpty, "a model needs at least one task")
-        if let problem = ModelConfiguration.repetition(in: tasks) { problems.append(problem) }
+        problems += tasks.compactMap { TaskName.problem(with: $0.name) }
+        if let problem = TaskName.repetition(in: tasks.map(\.name)) { problems.append(problem) }
         if !problems.isEmpty { throw ModelError.badConfiguration(problems) }
-    }
-
-    /// What is wrong with a list that has a task more than once, or nil.
-    static func repetition(in tasks: [TaskHead]) -> String? {
-        let repeated = Dictionary(grouping: tasks, by: \.name).filter { $1.count > 1 }.keys.sorted()
-        return repeated.isEmpty ? nil : "tasks named more than once: \(repeated.joined(separator: ", "))"
     }
 
     private func divisors(of number: Int) -> String {

@@ -30,7 +30,7 @@ public struct ConfigurationFile: Sendable {
     public init(folder: URL) throws {
         let url = folder.appendingPathComponent("config.json")
         func fail(_ reason: String) -> ModelError { .badModel(path: url.path, reason: reason) }
-        guard let data = try? Data(contentsOf: url) else {
+        guard let data = try? readFile(url) else {
             throw fail("a model's folder needs this file, and it can't be read")
         }
         do {
@@ -46,7 +46,13 @@ public struct ConfigurationFile: Sendable {
         }
         guard let entry = entry as? [String: Any] else { throw fail("the entry \"camtl\" is not a JSON object") }
         do {
-            trained = try JSONDecoder().decode(Trained.self, from: JSONText.data(of: entry))
+            let decoded = try JSONDecoder().decode(Trained.self, from: JSONText.data(of: entry))
+            if let problem = TaskName.repetition(in: decoded.tasks.map(\.name)) { throw TaskError.badName(problem) }
+            let known = decoded.tasks.map(\.name)
+            if let name = decoded.untrainedTasks?.first(where: { !known.contains($0) }) {
+                throw TaskError.malformedHead(task: name, reason: "untrained_tasks names it, and tasks doesn't")
+            }
+            trained = decoded
         } catch let error as TaskError {
             throw fail("the entry \"camtl\": \(error)")
         } catch {

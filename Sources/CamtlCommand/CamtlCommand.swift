@@ -34,6 +34,7 @@ struct CamtlCommand: ParsableCommand {
     }
 
     static func main() {
+        reserveStandardStreams()
         WaitPolicy.settle()
         keepFreedMemory()
         let arguments = Array(CommandLine.arguments.dropFirst())
@@ -78,6 +79,8 @@ struct CamtlCommand: ParsableCommand {
                 renderer?.render(event)
                 try signals.note(event)
             }.execute()
+            // Only now, as a table that can't be shown ends no run.
+            if let failure = renderer?.failure { throw failure }
         } catch let stop as TrainingError {
             guard case .stopped = stop else { throw stop }
             if reports { writeToStandardError("camtl: \(stop)\n") }

@@ -28,7 +28,7 @@ struct Download: ParsableCommand {
         let download = try GLUEDownload(
             to: URL(fileURLWithPath: dataDir), from: baseURL, report: renderer.render)
         let reports = try download.run(sets)
-        print(Tables.download(reports))
+        try writeToStandardOutput(Tables.download(reports) + "\n")
         let missing = reports.filter { $0.rows == nil }.map(\.file.path)
         if !missing.isEmpty { throw GLUEError.missingFiles(missing) }
     }

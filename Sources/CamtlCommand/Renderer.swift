@@ -11,6 +11,8 @@ final class Renderer {
     private var firstStep = 0
     private var trainingStart = ContinuousClock.now
     private var hasBar = false
+    /// Why a table could not be written to standard output.
+    private(set) var failure: (any Error)?
 
     func render(_ event: RunEvent) {
         switch event {
@@ -30,7 +32,7 @@ final class Renderer {
         case .trained(let summary): show(summary)
         case .saved(let folder): line("saved the model to \(folder.path)")
         case .evaluating: break
-        case .evaluated(let report): print(Tables.evaluation(report))
+        case .evaluated(let report): show(table: Tables.evaluation(report))
         case .predicted(let submission, let output): show(submission, in: output)
         }
     }
@@ -126,7 +128,15 @@ final class Renderer {
         line(
             "\(summary.steps) steps in \(duration(summary.seconds)), "
                 + "\(format(summary.seconds / Double(max(summary.steps, 1)), 3)) s each")
-        print(Tables.usage(summary.usage))
+        show(table: Tables.usage(summary.usage))
+    }
+
+    private func show(table: String) {
+        do {
+            try writeToStandardOutput(table + "\n")
+        } catch {
+            failure = failure ?? error
+        }
     }
 
     private func line(_ text: String) {

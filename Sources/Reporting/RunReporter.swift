@@ -8,10 +8,17 @@ public final class RunReporter {
     private let curves: Curves?
     private var record = RunRecord()
 
-    /// - Throws: `LoggingError` if the run logs and its log folder can't be used.
+    /// - Throws: `LoggingError` if the run logs and its log folder can't be used; `RunError` if the card would take the
+    ///   place of somebody else's file.
     public init(_ configuration: RunConfiguration) throws {
         self.configuration = configuration
         let isLogged = configuration.trains && configuration.outputDirectory != nil
+        // Without leave to overwrite, the run refuses a folder that has anything in it.
+        if let output = configuration.outputDirectory, configuration.trains,
+            configuration.overwritesOutput || configuration.resumes != nil
+        {
+            try ModelCard.checkReplaceable(in: output)
+        }
         curves = try configuration.loggingDirectory.flatMap { folder in
             guard isLogged else { return nil }
             return try Curves(folder, picksCandidates: configuration.training.sampling.picksCandidates)

@@ -43,11 +43,13 @@ public struct TaskHead: Sendable, Hashable {
 extension TaskHead: Codable {
     private enum CodingKeys: String, CodingKey { case name, type, labels }
 
-    /// - Throws: `TaskError.malformedHead` for an unknown type, for a classification with fewer than two labels or
-    ///   with a label twice, and for a regression with labels; `DecodingError` for a missing key or a wrong JSON type.
+    /// - Throws: `TaskError.badName` for a name that ``TaskName`` doesn't allow; `TaskError.malformedHead` for an
+    ///   unknown type, for a classification with fewer than two labels or with a label twice, and for a regression
+    ///   with labels; `DecodingError` for a missing key or a wrong JSON type.
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         name = try container.decode(String.self, forKey: .name)
+        if let problem = TaskName.problem(with: name) { throw TaskError.badName(problem) }
         let type = try container.decode(String.self, forKey: .type)
         let labels = try container.decodeIfPresent([String].self, forKey: .labels) ?? []
         switch type {

@@ -4,6 +4,8 @@ public enum TaskError: Error, Equatable, CustomStringConvertible {
     case unknownTask(name: String, nearest: String?, known: [String])
     /// The name is that of a set a task is evaluated on, not of a task to train.
     case evaluationSet(name: String, task: String)
+    /// A task has a name that none may have; the text says which, and what a name may be.
+    case badName(String)
     /// A model's entry for a task says something that can't be.
     case malformedHead(task: String, reason: String)
     /// A model's entry for a task differs from the task in its type or in its labels.
@@ -17,6 +19,8 @@ public enum TaskError: Error, Equatable, CustomStringConvertible {
         case .evaluationSet(let name, let task):
             return "\"\(name)\" is an evaluation set of \(task), not a task to train: name \(task), whose decoder "
                 + "serves \(name) too."
+        case .badName(let problem):
+            return problem
         case .malformedHead(let task, let reason):
             return "the model's entry for task \"\(task)\" is malformed: \(reason)."
         case .headMismatch(let found, let expected):

@@ -11,9 +11,9 @@ struct JSONFile {
         self.url = url
         let data: Data
         do {
-            data = try Data(contentsOf: url)
+            data = try readFile(url)
         } catch {
-            throw TokenizationError.unreadable(path: url.path, reason: error.localizedDescription)
+            throw TokenizationError.unreadable(path: url.path, reason: error.description)
         }
         do {
             root = try JSONText(data)

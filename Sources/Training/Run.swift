@@ -246,9 +246,15 @@ public struct Run {
         }
         guard isFolder.boolValue else { throw unusable("\(existing.path) is a file") }
         guard files.isWritableFile(atPath: existing.path) else { throw unusable("\(existing.path) is not writable") }
-        guard configuration.trains, !configuration.overwritesOutput, configuration.resumes == nil, existing == folder
-        else { return }
-        if try !files.contentsOfDirectory(atPath: folder.path).isEmpty {
+        guard existing == folder else { return }
+        try checkUnused(folder)
+        if configuration.trains { try TrainedModel.checkReplaceable(folder) }
+    }
+
+    /// Refuses a folder, which exists, that has something in it, for a training that is to begin in an empty one.
+    private func checkUnused(_ folder: URL) throws {
+        guard configuration.trains, !configuration.overwritesOutput, configuration.resumes == nil else { return }
+        if try !FileManager.default.contentsOfDirectory(atPath: folder.path).isEmpty {
             throw RunError.outputNotEmpty(path: folder.path)
         }
     }
@@ -327,8 +333,11 @@ public struct Run {
             try report(.trained(summary))
             return summary
         }
+        try trainer.checkRoom(in: output)
         let isNew = !FileManager.default.fileExists(atPath: output.path)
         try openOutput(output)
+        // Another run may have ended there while this one read its data.
+        try checkUnused(output)
         removeUnfinished(in: output)
         let summary: TrainingSummary
         do {

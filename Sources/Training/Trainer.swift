@@ -116,6 +116,14 @@ public final class Trainer {
         try report(.resumed(step: progress.step, from: folder))
     }
 
+    /// Refuses an output folder in which something else has the path of a checkpoint that the run may come to.
+    ///
+    /// - Throws: `FileWriteError`.
+    func checkRoom(in outputDirectory: URL) throws {
+        let first = progress.step + 1
+        try Checkpoints(outputDirectory: outputDirectory).checkRoom(for: first..<max(first, plan.expectedSteps + 1))
+    }
+
     /// Trains to the end, or until it is to stop, saving a checkpoint folder in `outputDirectory` every `saveSteps`
     /// updates.
     ///
@@ -313,7 +321,7 @@ public final class Trainer {
         try readUpdates()
         guard team.writes else { return }
         let folder = checkpoints.folder(step: progress.step)
-        try writeFolderAtomically(to: folder) { draft in
+        try writeFolderAtomically(to: folder, replacing: Checkpoints.isOurs) { draft in
             try trained.write(to: draft)
             try updater.save(to: draft.appendingPathComponent(Trainer.optimizerFile))
             try history.write(summary(checkpoints), to: draft)
@@ -326,7 +334,7 @@ public final class Trainer {
         }
         try report(.saved(folder))
         if let limit = settings.saveTotalLimit {
-            try checkpoints.rotate(limit: limit, best: best.step, run: run)
+            try checkpoints.rotate(limit: limit, newest: progress.step, best: best.step, run: run)
         }
     }
 

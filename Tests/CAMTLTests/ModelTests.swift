@@ -91,6 +91,7 @@ final class ModelTests: ComputingTestCase {
         assertRefuses("pad_token_id 11 is outside of the vocabulary of 11") { $0.backbone.paddingTokenID = 11 }
         assertRefuses("at least one task") { $0.tasks = [] }
         assertRefuses("named more than once: cola") { $0.tasks.append($0.tasks[0]) }
+        assertRefuses("\"../victim\" can't be the name of a file") { $0.tasks[0].name = "../victim" }
     }
 
     // MARK: - Helpers

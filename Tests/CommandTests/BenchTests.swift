@@ -118,6 +118,8 @@ final class BenchTests: CommandTestCase {
         try assertRefuses(
             bench("--measure", "training", "--write_batches", folder.appendingPathComponent("no/batches").path),
             "no/batches: not written")
+        let file = folder.appendingPathComponent("figures").path
+        try assertRefuses(bench("--json", file, "--write_texts", file), "two results are to be written to this file")
     }
 
     func testEveryPositionTakesTheSameSteps() throws {

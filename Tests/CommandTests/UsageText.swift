@@ -42,7 +42,7 @@ enum UsageText {
         Flag(name: "num_train_epochs", standard: "3.0", example: .value("2")),
         Flag(name: "max_steps", standard: "-1", example: .value("3")),
         Flag(name: "warmup_steps", standard: "by --warmup_proportion", example: .value("1")),
-        Flag(name: "logging_dir", standard: "runs/DATE_HOST", example: .value("logs")),
+        Flag(name: "logging_dir", standard: "runs/DATE_HOST_NUMBER", example: .value("logs")),
         Flag(name: "logging_first_step", standard: "off", example: .given),
         Flag(name: "logging_steps", standard: "500", example: .value("2")),
         Flag(name: "save_steps", standard: "500", example: .value("1")),

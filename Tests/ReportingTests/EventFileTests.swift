@@ -32,6 +32,16 @@ final class EventFileTests: ReportingTestCase {
         XCTAssertEqual(read.events, [["0 brain.Event:2", "0 START", "0 summary", "2 summary"]])
     }
 
+    func testEachFileOfAFolderHasANameOfItsOwn() throws {
+        try FileManager.default.createDirectory(at: logs, withIntermediateDirectories: true)
+        let first = try EventFile(in: logs, firstStep: 0).url
+        // What no clock shows leaves room for later ones.
+        try Data().write(to: logs.appendingPathComponent("events.out.tfevents.\(Int.max).host.1.0"))
+        let files = try (0..<4).map { _ in try EventFile(in: logs, firstStep: 0).url }
+        XCTAssertEqual(Set([first] + files).count, 5)
+        XCTAssertEqual(files.map(\.lastPathComponent).sorted(), files.map(\.lastPathComponent))
+    }
+
     func testSharesAndEntropiesAreLoggedUnderUncertaintySamplingAlone() throws {
         try tell(beginning() + [.training(step(1)), .training(log(1))])
         let tags = try read().scalars.keys

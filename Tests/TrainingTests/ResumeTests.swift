@@ -307,4 +307,56 @@ final class ResumeTests: ToyTestCase {
         try train(settings)
         XCTAssertEqual(Checkpoints(outputDirectory: outputDirectory).steps(), [1, 4, 5, 6, 7])
     }
+
+    private func checkpoint(_ name: String) -> URL { outputDirectory.appendingPathComponent("checkpoint-\(name)") }
+
+    func testACopyUnderAnotherNumberIsNeitherGoneOnFromNorCountedNorRemoved() throws {
+        try writeModel(tasks: ["cola"])
+        try writeData("cola", train: 40)
+        let files = FileManager.default
+        var settings = TrainingSettings.toy(steps: 6)
+        (settings.saveSteps, settings.saveTotalLimit) = (1, 1)
+        _ = try run(settings, in: outputDirectory, stop: 2)
+        for name in ["01", "1000", "3.bak"] { try files.copyItem(at: checkpoint("2"), to: checkpoint(name)) }
+        var passedOver: [String] = []
+        let checkpoints = Checkpoints(outputDirectory: outputDirectory)
+        let newest = try checkpoints.newest { passedOver.append("\($0.lastPathComponent): \($1)") }
+        XCTAssertEqual(newest?.lastPathComponent, "checkpoint-2")
+        XCTAssertEqual(passedOver, ["checkpoint-1000: it is a copy of the checkpoint of step 2"])
+        _ = try run(settings, in: outputDirectory, from: newest)
+        let names = try files.contentsOfDirectory(atPath: outputDirectory.path).filter { $0.hasPrefix("checkpoint-") }
+        XCTAssertEqual(names.sorted(), ["checkpoint-01", "checkpoint-1000", "checkpoint-3.bak", "checkpoint-6"])
+    }
+
+    func testALimitLeavesCheckpointsThatHoldMoreThanOnes() throws {
+        try writeModel(tasks: ["cola"])
+        try writeData("cola", train: 40)
+        let files = FileManager.default
+        var settings = TrainingSettings.toy(steps: 6)
+        settings.saveSteps = 1
+        _ = try run(settings, in: outputDirectory, stop: 4)
+        try Data("mine".utf8).write(to: checkpoint("1").appendingPathComponent("notes"))
+        // Moved to another disk.
+        let moved = directory.appendingPathComponent("moved")
+        try files.moveItem(at: checkpoint("2"), to: moved)
+        try files.createSymbolicLink(at: checkpoint("2"), withDestinationURL: moved)
+        settings.saveTotalLimit = 1
+        _ = try run(settings, in: outputDirectory, from: checkpoint("4"))
+        XCTAssertEqual(Checkpoints(outputDirectory: outputDirectory).steps(), [1, 2, 6])
+        XCTAssert(files.fileExists(atPath: moved.appendingPathComponent("model.safetensors").path))
+        XCTAssert(files.fileExists(atPath: checkpoint("1").appendingPathComponent("notes").path))
+    }
+
+    /// A run that goes on from an earlier checkpoint finds later ones of its own.
+    func testALimitNeverTakesTheCheckpointJustSaved() throws {
+        try writeModel(tasks: ["cola"])
+        try writeData("cola", train: 40)
+        var settings = TrainingSettings.toy(steps: 8)
+        settings.saveSteps = 2
+        _ = try run(settings, in: outputDirectory)
+        settings.saveTotalLimit = 1
+        let stopped = try run(settings, in: outputDirectory, from: checkpoint("2"), stop: 2)
+        XCTAssertEqual(stopped.losses.count, 2)
+        XCTAssertEqual(Checkpoints(outputDirectory: outputDirectory).steps(), [4, 6, 8])
+    }
 }

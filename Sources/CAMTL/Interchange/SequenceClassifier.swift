@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import Tasks
 
@@ -11,6 +12,19 @@ struct SequenceClassifier {
 
     /// Beyond any task of sentences, and few enough to be listed.
     private static let mostOutputs = 100_000
+
+    /// Whether a folder is one that this program exported for a task, with nothing of others' in it, or is empty.
+    static func isExport(of task: String, _ folder: URL) -> Bool {
+        guard isFolder(folder, ofFilesNamed: TrainedModel.fileNames) else { return false }
+        let configuration = folder.appendingPathComponent("config.json")
+        guard let data = try? readFile(configuration) else {
+            return (try? FileManager.default.contentsOfDirectory(atPath: folder.path))?.isEmpty == true
+        }
+        let fields = (try? JSONSerialization.jsonObject(with: data)) as? [String: Any] ?? [:]
+        // transformers notes its version in what it saves.
+        return fields["architectures"] as? [String] == [architecture] && fields["finetuning_task"] as? String == task
+            && fields["transformers_version"] == nil
+    }
 
     /// The names of its outputs, in their order.
     let outputs: [String]

@@ -49,7 +49,7 @@ struct HubCache: Sendable {
         /// The commit that a revision was when it was cached.
         func commit(of revision: String) -> String? {
             if HubCache.isCommit(revision) { return revision }
-            let text = try? String(contentsOf: reference(revision), encoding: .utf8)
+            let text = (try? readFile(reference(revision))).map { String(decoding: $0, as: UTF8.self) }
             return text?.trimmingCharacters(in: .whitespacesAndNewlines)
         }
 

@@ -54,7 +54,7 @@ struct ResumeState: Sendable, Codable {
     static func read(from folder: URL) throws -> ResumeState {
         func fail(_ reason: String) -> ResumeError { .notWhole(path: folder.path, reason: reason) }
         let url = folder.appendingPathComponent(fileName)
-        guard let data = try? Data(contentsOf: url) else { throw fail("it has no \(fileName)") }
+        guard let data = try? readFile(url) else { throw fail("it has no \(fileName)") }
         let decoder = JSONDecoder()
         decoder.nonConformingFloatDecodingStrategy = .convertFromString(
             positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")

@@ -45,7 +45,11 @@ public enum PredictionError: Error, CustomStringConvertible, Sendable {
     case badRow(path: String, line: Int, reason: String)
     /// A row of several, counted from 1.
     case badInput(number: Int, reason: String)
-    case unreadable(path: String)
+    case unreadable(path: String, reason: String)
+    /// What is to be written is what is read.
+    case outputIsInput(path: String)
+    /// Several processes would each read a part of what only comes once.
+    case notShared(path: String)
     case empty(path: String)
     /// A model whose logits are infinite or not numbers; the row is counted from 0.
     case notFinite(set: String, row: Int)
@@ -54,7 +58,9 @@ public enum PredictionError: Error, CustomStringConvertible, Sendable {
         switch self {
         case .badRow(let path, let line, let reason): "\(path):\(line): \(reason)"
         case .badInput(let number, let reason): "row \(number): \(reason)"
-        case .unreadable(let path): "\(path): there is no such file, or it can't be read"
+        case .unreadable(let path, let reason): "\(path): there is no such file, or it can't be read: \(reason)"
+        case .outputIsInput(let path): "\(path): the input and the output are the same file; name another --output"
+        case .notShared(let path): "\(path): this is not a regular file, which several processes need to read it each"
         case .empty(let path): "\(path): there are no rows in this file"
         case .notFinite(let set, let row):
             "the model's logits for row \(row) of \(set)'s test set are not finite numbers; it is of no use: train it "
@@ -84,15 +90,25 @@ public struct Predictor {
         self.team = team
     }
 
-    /// Predicts a file of JSON lines into another, in its order; the output is there whole or not at all.
+    /// Predicts a file of JSON lines into another, in its order; the output is there whole or not at all. Both may be
+    /// pipes, of which a named one is waited for.
     ///
     /// - Returns: the number of rows.
     /// - Throws: `FileWriteError`, before anything is read, if the output can't be written; `PredictionError` for what
     ///   is wrong with the input.
     @discardableResult
     public func predict(_ input: URL, to output: URL) throws -> Int {
-        if team.writes { try checkWritable(output) }
-        guard let data = try? Data(contentsOf: input) else { throw PredictionError.unreadable(path: input.path) }
+        if isSameFile(input, output), isRegularFile(input) || isPipe(input) {
+            throw PredictionError.outputIsInput(path: output.path)
+        }
+        if let team, team.size > 1, !isRegularFile(input) { throw PredictionError.notShared(path: input.path) }
+        let file = team.writes ? try OutputFile(output) : nil
+        let data: Data
+        do {
+            data = try readNamedFile(input)
+        } catch {
+            throw PredictionError.unreadable(path: input.path, reason: error.description)
+        }
         let decoder = JSONDecoder()
         var rows: [Row] = []
         for (index, line) in data.split(separator: 0x0A, omittingEmptySubsequences: false).enumerated() {
@@ -113,12 +129,12 @@ public struct Predictor {
             "per_device_eval_batch_size": "\(batchSize)", "eval_precision": precision.rawValue,
         ])
         let predictions = try predict(rows)
-        guard team.writes else { return rows.count }
+        guard let file else { return rows.count }
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         encoder.nonConformingFloatEncodingStrategy = .convertToString(
             positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
-        try writeAtomically(to: output) { sink in
+        try file.write { sink in
             for prediction in predictions { try sink.write(encoder.encode(prediction) + [0x0A]) }
         }
         return rows.count
