@@ -198,6 +198,8 @@ public final class Team {
         while true {
             let here = try meeting.values("here", size: launch.size).mapValues { Presence($0) }
             for (rank, other) in here.sorted(by: { $0.key < $1.key }) where other.size != launch.size {
+                // The other is to find it out, too, before the store ends.
+                Thread.sleep(forTimeInterval: launch.rank == 0 ? 10 * pause : 0)
                 throw TeamError.disagreement(
                     rank: rank,
                     differences: ["WORLD_SIZE is \(other.size), and \(launch.size) for rank \(launch.rank)"])

@@ -16,10 +16,11 @@ final class DistributedFaultTests: DistributedTestCase {
     }
 
     /// Checks that a process ended as it should: with an error's status and one message that has all of `parts`.
+    @discardableResult
     private func assertEnds(
         _ run: RunningProgram, within seconds: Double = 60, _ parts: String..., file: StaticString = #filePath,
         line: UInt = #line
-    ) throws {
+    ) throws -> Outcome {
         let outcome = try run.finish(within: seconds)
         XCTAssertEqual(outcome.status, 1, outcome.messages, file: file, line: line)
         XCTAssertFalse(outcome.wasKilled, file: file, line: line)
@@ -28,6 +29,7 @@ final class DistributedFaultTests: DistributedTestCase {
         for part in parts {
             XCTAssertTrue(pieces.last?.contains(part) ?? false, outcome.messages, file: file, line: line)
         }
+        return outcome
     }
 
     /// Runs two or more processes, does something to them on the way, and checks that the run goes on from there to the
@@ -239,16 +241,24 @@ final class DistributedFaultTests: DistributedTestCase {
         close(descriptor)
     }
 
+    /// Checks that a process which ended has said what it waited for.
+    private func assertSaid(_ outcome: Outcome, _ part: String, file: StaticString = #filePath, line: UInt = #line) {
+        let notice = outcome.messages.split(separator: "\n").first { $0.contains("has waited for") } ?? ""
+        XCTAssertTrue(notice.hasPrefix("camtl: rank ") && notice.contains(part), outcome.messages, file: file, line: line)
+    }
+
     func testEachThatWaitsSaysWhatFor() throws {
-        let port = try freePort()
+        let (port, other) = (try freePort(), try freePort())
         let first = try start(
-            training(output, size: 2, flags(timeout: 4)), environment: environment(rank: 0, size: 2, port: port))
-        try first.wait(for: "camtl: rank 0 of 2 has waited for 1 s: rank 1 of 2 has not come to port \(port) of 127.0.0.1")
-        try assertEnds(first, within: 15, "rank 1 of 2 did not come within 4 s")
+            training(output, size: 2, flags(timeout: 2)), environment: environment(rank: 0, size: 2, port: port))
         let second = try start(
-            training(output, size: 2, flags(timeout: 2)), environment: environment(rank: 1, size: 2, port: port))
-        try second.wait(for: "meeting place, port \(port) of 127.0.0.1, comes about: nothing listens there yet")
-        try assertEnds(second, within: 15, "could not be reached within 2 s")
+            training(output, size: 2, flags(timeout: 2)), environment: environment(rank: 1, size: 2, port: other))
+        assertSaid(
+            try assertEnds(first, within: 15, "rank 1 of 2 did not come within 2 s"),
+            "rank 1 of 2 has not come to port \(port) of 127.0.0.1")
+        assertSaid(
+            try assertEnds(second, within: 15, "could not be reached within 2 s"),
+            "meeting place, port \(other) of 127.0.0.1, comes about: nothing listens there yet")
     }
 
     func testAStepOfSlurmsWithoutSrunSaysHowToStart() throws {
@@ -258,8 +268,9 @@ final class DistributedFaultTests: DistributedTestCase {
                 "SLURM_JOB_ID": "77", "SLURM_PROCID": "0", "SLURM_STEP_NUM_TASKS": "4", "MASTER_ADDR": "127.0.0.1",
                 "SLURM_STEP_NODELIST": "node[01-02]", "MASTER_PORT": "\(try freePort())",
             ])
-        try run.wait(for: "this is task 0 of a step of 4 tasks: start all with `srun camtl …`")
-        try assertEnds(run, within: 15, "ranks 1, 2, 3 of 4 did not come within 2 s")
+        assertSaid(
+            try assertEnds(run, within: 15, "ranks 1, 2, 3 of 4 did not come within 2 s"),
+            "this is task 0 of a step of 4 tasks: start all with `srun camtl …`")
     }
 
     func testAPlaceThatCannotBeIsRefusedAtOnce() throws {
