@@ -10,7 +10,9 @@ public struct StoreSeal: Sendable {
     public init(secret: [UInt8]) { self.secret = secret }
 
     /// What those with the same secret have, too, and which tells nothing else of it.
-    public var fingerprint: String { code("fingerprint".utf8).prefix(8).map { String($0, radix: 16) }.joined(separator: ":") }
+    public var fingerprint: String {
+        code("fingerprint".utf8).prefix(8).map { String($0, radix: 16) }.joined(separator: ":")
+    }
 
     fileprivate func code(_ message: some Sequence<UInt8>) -> [UInt8] {
         SHA256.authenticationCode(of: message, key: secret)

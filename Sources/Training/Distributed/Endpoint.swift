@@ -38,28 +38,30 @@ struct Endpoint: Sendable {
     /// - Throws: `TeamError.unknownHost`. Only where the name server says that it can't answer now is it asked again,
     ///   for some seconds.
     func addresses() throws -> [Address] {
-        var status = lookUp()
-        for _ in 0..<3 where status.1 == EAI_AGAIN {
+        var (found, status) = lookUp()
+        for _ in 0..<3 where status == EAI_AGAIN {
             Thread.sleep(forTimeInterval: 0.5)
-            status = lookUp()
+            (found, status) = lookUp()
         }
-        if status.0.isEmpty {
-            throw TeamError.unknownHost(host, reason: String(cString: gai_strerror(status.1)))
-        }
-        return status.0.filter { $0.family == AF_INET } + status.0.filter { $0.family != AF_INET }
+        if found.isEmpty { throw TeamError.unknownHost(host, reason: String(cString: gai_strerror(status))) }
+        return found.filter { $0.family == AF_INET } + found.filter { $0.family != AF_INET }
     }
 
-    private func lookUp() -> ([Address], Int32) {
+    private func lookUp() -> (addresses: [Address], status: Int32) {
         var hints = addrinfo()
         hints.ai_socktype = streamType
         var first: UnsafeMutablePointer<addrinfo>?
         let status = getaddrinfo(host, "\(port)", &hints, &first)
         guard status == 0 else { return ([], status) }
         defer { freeaddrinfo(first) }
-        let found = sequence(first: first) { $0?.pointee.ai_next }.prefix { $0 != nil }.compactMap { entry -> Address? in
-            guard let entry = entry?.pointee, let address = entry.ai_addr else { return nil }
-            let bytes = UnsafeRawBufferPointer(start: address, count: Int(entry.ai_addrlen))
-            return Address(family: entry.ai_family, bytes: Array(bytes))
+        var found: [Address] = []
+        var next = first
+        while let entry = next?.pointee {
+            if let address = entry.ai_addr {
+                let bytes = UnsafeRawBufferPointer(start: address, count: Int(entry.ai_addrlen))
+                found.append(Address(family: entry.ai_family, bytes: Array(bytes)))
+            }
+            next = entry.ai_next
         }
         return (found, EAI_NONAME)
     }
@@ -74,7 +76,8 @@ struct Endpoint: Sendable {
 
     // MARK: - Listening
 
-    /// A socket that is bound here, which whoever listens with it closes, and the host by which this process reaches it.
+    /// A socket that is bound here, which whoever listens with it closes, and the host by which this process reaches
+    /// it.
     ///
     /// - Throws: `TeamError` where this machine hasn't the address, or the port is in use.
     func bind(everyProcessIsHere: Bool) throws -> (socket: Int32, host: String) {
@@ -138,7 +141,7 @@ struct Endpoint: Sendable {
         var description: String {
             switch code {
             case ECONNREFUSED: "nothing listens there yet"
-            case ETIMEDOUT: "nothing answers there"
+            case ETIMEDOUT: "nothing answers there, as where a firewall is between, or a run has begun already"
             default: String(cString: strerror(code))
             }
         }

@@ -55,12 +55,13 @@ public final class Team {
         let (name, first) = ("rank \(launch.rank) of \(launch.size)", min(5, timeout / 4))
         let notice = WaitingNotice(after: first) { report("\(name) \($0)") }
         defer { notice.end() }
+        try Team.checkInterfaces()
         let place = try Team.findPlace(launch, timeout: timeout, notice: notice)
-        notice.update("the processes' meeting place, \(Team.name(of: launch)), takes connections and doesn't answer")
+        notice.begin("the processes' meeting place, \(Team.name(of: launch)), takes connections and doesn't answer")
         meeting = try Team.meet(launch, place, serves: true, secret, timeout: timeout)
         heartbeat = Heartbeat(try Team.meet(launch, place, serves: false, secret, timeout: timeout), rank: rank)
         processesHere = try Team.gather(meeting, launch, timeout: timeout, notice: notice)
-        notice.update(
+        notice.begin(
             "all have come, but not every one is connected to all others, this one at "
                 + "\(place.ownAddress ?? "the address of GLOO_SOCKET_IFNAME or of the machine's name"); is a firewall "
                 + "between, or has GLOO_SOCKET_IFNAME to name a network that they share?")
@@ -83,14 +84,15 @@ public final class Team {
 
     private static func findPlace(_ launch: Launch, timeout: Double, notice: WaitingNotice) throws -> Place {
         let endpoint = Endpoint(host: launch.host, port: launch.port)
-        notice.update("the address of the host \(launch.host) is asked for, and no answer comes")
+        notice.begin("the address of the host \(launch.host) is asked for, and no answer comes")
         if launch.rank == 0, !launch.launcherServesStore {
             let listening = Endpoint(host: launch.listenHost ?? launch.host, port: launch.port)
             let (socket, host) = try listening.bind(everyProcessIsHere: launch.localSize == launch.size)
-            let isReached = endpoint.isLoopbackByName || !Endpoint.isLoopback(host)
+            let isReached = listening.isLoopbackByName || !Endpoint.isLoopback(host)
             return Place(host: host, listener: socket, ownAddress: isReached ? gloo(host) : nil)
         }
         let addresses = try endpoint.addresses()
+        notice.begin("the processes' meeting place, \(name(of: launch)), takes no connection yet")
         let deadline = ContinuousClock.now + .seconds(timeout)
         var pause = 0.02
         while true {
@@ -100,9 +102,9 @@ public final class Team {
                 return Place(host: launch.host, ownAddress: isReached ? gloo(own.text) : nil)
             case .failure(let reason):
                 notice.update(
-                    "no connection to the processes' meeting place, \(name(of: launch)), comes about: \(reason); is "
-                        + (launch.launcherServesStore ? "the launcher running there" : "rank 0 started there")
-                        + ", and are MASTER_ADDR and MASTER_PORT right?" + slurmHint(launch))
+                    "no connection to the processes' meeting place, \(name(of: launch)), comes about: \(reason); check "
+                        + "whether " + (launch.launcherServesStore ? "the launcher runs there" : "rank 0 is started there")
+                        + ", and whether MASTER_ADDR and MASTER_PORT are right" + slurmHint(launch))
             }
             guard ContinuousClock.now + .seconds(pause) < deadline else {
                 throw TeamError.unreachable(host: launch.host, port: launch.port, seconds: timeout)
@@ -112,17 +114,26 @@ public final class Team {
         }
     }
 
-    /// The address at which Gloo listens: nil leaves the choice to the variable.
-    private static func gloo(_ address: String) -> String? {
-        ProcessInfo.processInfo.environment["GLOO_SOCKET_IFNAME"].map(\.isEmpty) ?? true ? address : nil
+    /// The network interfaces that the user has chosen for Gloo; none where it is left to this program.
+    private static var interfaces: [String] {
+        ProcessInfo.processInfo.environment["GLOO_SOCKET_IFNAME"].map {
+            $0.split(separator: ",").map(String.init)
+        } ?? []
     }
+
+    private static func checkInterfaces() throws {
+        for name in interfaces where if_nametoindex(name) == 0 { throw TeamError.unknownInterface(name) }
+    }
+
+    /// The address at which Gloo listens: nil leaves the choice to the variable.
+    private static func gloo(_ address: String) -> String? { interfaces.isEmpty ? address : nil }
 
     private static func name(of launch: Launch) -> String { "port \(launch.port) of \(launch.host)" }
 
     private static func slurmHint(_ launch: Launch) -> String {
         launch.isSlurmStep
-            ? " Slurm's variables say that this is task \(launch.rank) of a step of \(launch.size) tasks: start all with "
-                + "`srun camtl …`; for one process alone, unset SLURM_PROCID" : ""
+            ? ". Slurm's variables say that this is task \(launch.rank) of a step of \(launch.size) tasks: start all "
+                + "with `srun camtl …`; for one process alone, unset SLURM_PROCID" : ""
     }
 
     /// What `body` gives that asks the store. c10d waits without limit for an answer to most of what it asks, and a
@@ -191,10 +202,12 @@ public final class Team {
         _ meeting: Meeting, _ launch: Launch, timeout: Double, notice: WaitingNotice
     ) throws -> Int {
         let own = Presence(size: launch.size, machine: ProcessInfo.processInfo.hostName)
+        notice.begin("the processes' meeting place, \(name(of: launch)), doesn't answer")
         try meeting.knock(rank: launch.rank)
         guard try meeting.claim("here", launch.rank, own.text) else { throw TeamError.sameRank(launch.rank) }
         let deadline = ContinuousClock.now + .seconds(timeout)
         let pause = 0.05
+        var (strangers, look): ([Int], Int) = ([], 0)
         while true {
             let here = try meeting.values("here", size: launch.size).mapValues { Presence($0) }
             for (rank, other) in here.sorted(by: { $0.key < $1.key }) where other.size != launch.size {
@@ -206,10 +219,12 @@ public final class Team {
             }
             if here.count == launch.size { return here.values.count { $0.machine == own.machine } }
             let missing = (0..<launch.size).filter { here[$0] == nil }
-            let strangers = try meeting.strangers(among: missing)
-            notice.update(waiting(for: missing, strangers, launch))
             // The first that gives up says it to all, and they end together, before the store does.
             let isOver = try ContinuousClock.now >= deadline || meeting.store.has(meeting.key("over", 0))
+            // Each is asked after, so not every time.
+            if isOver || look % 20 == 0 { strangers = try meeting.strangers(among: missing) }
+            look += 1
+            notice.update(waiting(for: missing, strangers, launch))
             if isOver {
                 try meeting.set("over", 0, "")
                 Thread.sleep(forTimeInterval: launch.rank == 0 ? 10 * pause : 0)
@@ -224,7 +239,7 @@ public final class Team {
         let names = TeamError.names(missing)
         let verb = missing.count == 1 ? "has" : "have"
         let secrets = strangers.isEmpty ? "" : "; \(TeamError.names(strangers)) came with another CAMTL_TEAM_SECRET"
-        return "\(names) of \(launch.size) \(verb) not come to \(name(of: launch)) yet\(secrets)." + slurmHint(launch)
+        return "\(names) of \(launch.size) \(verb) not come to \(name(of: launch)) yet\(secrets)" + slurmHint(launch)
     }
 
     /// The connections between the processes, all of which are there when this returns.

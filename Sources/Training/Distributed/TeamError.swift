@@ -6,6 +6,7 @@ public enum TeamError: Error, Equatable, CustomStringConvertible, Sendable {
     case unknownHost(String, reason: String)
     /// Rank 0 is to serve at addresses of which none is its machine's.
     case addressElsewhere(String, addresses: [String])
+    case unknownInterface(String)
     case cannotListen(host: String, port: UInt16, reason: String)
     /// Not all have come.
     case absent(ranks: [Int], size: Int, seconds: Double)
@@ -36,11 +37,15 @@ public enum TeamError: Error, Equatable, CustomStringConvertible, Sendable {
             "port \(port) is in use on this machine, and rank 0 is to serve it: set another MASTER_PORT for all "
                 + "processes"
         case .unknownHost(let host, let reason):
-            "the host \(host), where the processes are to meet, has no known address: \(reason): check MASTER_ADDR"
+            "the host \(host), where the processes are to meet, has no known address: \(reason): check MASTER_ADDR, "
+                + "and CAMTL_LISTEN_ADDR if it is set"
         case .addressElsewhere(let host, let addresses):
-            "rank 0 is to serve at MASTER_ADDR, \(host), but \(addresses.joined(separator: " and ")) is no address of "
-                + "this machine: give rank 0's for all processes; where the others reach this machine under an address "
-                + "that it doesn't have itself, set CAMTL_LISTEN_ADDR for rank 0, to one of its own or to 0.0.0.0"
+            "rank 0 is to listen at \(host), but \(addresses.joined(separator: " and ")) is no address of "
+                + "this machine: set MASTER_ADDR to rank 0's for all processes; where the others reach this machine under an "
+                + "address that it doesn't have itself, set CAMTL_LISTEN_ADDR for rank 0, to one of its own or to 0.0.0.0"
+        case .unknownInterface(let name):
+            "GLOO_SOCKET_IFNAME names the network interface \(name), which this machine doesn't have: give one that "
+                + "`ip link` lists, or unset it"
         case .cannotListen(let host, let port, let reason):
             "rank 0 cannot listen at port \(port) of \(host): \(reason): set another MASTER_PORT for all processes"
         case .otherSecret(let ranks, let size):

@@ -10,14 +10,16 @@ final class WaitingNotice: Sendable {
         var next: Double
     }
 
+    private let delay: Double
     private let state: Mutex<State>
     private let isOver = DispatchSemaphore(value: 0)
 
     /// - Parameters:
-    ///   - delay: seconds of waiting after which it is said what for; then again after twice, four times as long, and so
-    ///     on.
+    ///   - delay: seconds of waiting after which it is said what for; then again after twice, four times as long, and
+    ///     so on.
     ///   - report: is given each sentence, on another thread.
     init(after delay: Double, report: @escaping @Sendable (String) -> Void) {
+        self.delay = delay
         state = Mutex(State(next: delay))
         Thread.detachNewThread { [self] in
             while isOver.wait(timeout: .now() + min(0.1, delay / 4)) == .timedOut {
@@ -26,7 +28,10 @@ final class WaitingNotice: Sendable {
         }
     }
 
-    /// Begins to wait for something, or knows better what for.
+    /// Begins to wait for something.
+    func begin(_ text: String) { state.withLock { $0 = State(text: text, next: delay) } }
+
+    /// Knows better what is waited for.
     func update(_ text: String) { state.withLock { $0.text = text } }
 
     /// Nothing is waited for any more, and nothing more is said.

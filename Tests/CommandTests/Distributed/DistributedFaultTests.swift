@@ -244,7 +244,8 @@ final class DistributedFaultTests: DistributedTestCase {
     /// Checks that a process which ended has said what it waited for.
     private func assertSaid(_ outcome: Outcome, _ part: String, file: StaticString = #filePath, line: UInt = #line) {
         let notice = outcome.messages.split(separator: "\n").first { $0.contains("has waited for") } ?? ""
-        XCTAssertTrue(notice.hasPrefix("camtl: rank ") && notice.contains(part), outcome.messages, file: file, line: line)
+        XCTAssertTrue(notice.hasPrefix("camtl: rank "), outcome.messages, file: file, line: line)
+        XCTAssertTrue(notice.contains(part), outcome.messages, file: file, line: line)
     }
 
     func testEachThatWaitsSaysWhatFor() throws {
@@ -284,6 +285,10 @@ final class DistributedFaultTests: DistributedTestCase {
             let run = try start(training(output, size: 2, flags(timeout: 1800)), environment: environment)
             try assertEnds(run, within: 15, part)
         }
+        var environment = environment(rank: 0, size: 2, port: try freePort())
+        environment["GLOO_SOCKET_IFNAME"] = "lo,nope0"
+        let run = try start(training(output, size: 2, flags(timeout: 1800)), environment: environment)
+        try assertEnds(run, within: 15, "the network interface nope0, which this machine doesn't have")
     }
 
     func testAnotherSecretIsSaid() throws {

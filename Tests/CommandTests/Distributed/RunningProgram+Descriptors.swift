@@ -8,8 +8,9 @@ extension RunningProgram {
     /// Where it takes connections, as `127.0.0.1:29500`; an address of IPv6 is in 32 hexadecimal digits.
     func listeningAddresses() throws -> [String] {
         let folder = "/proc/\(processIdentifier)/fd"
-        let sockets = Set(
-            try descriptors().compactMap { try? FileManager.default.destinationOfSymbolicLink(atPath: "\(folder)/\($0)") })
+        let links = try descriptors().map { "\(folder)/\($0)" }
+        // A descriptor may be closed by now.
+        let sockets = Set(links.compactMap { try? FileManager.default.destinationOfSymbolicLink(atPath: $0) })
         return try ["tcp", "tcp6"].flatMap { name in
             try String(contentsOfFile: "/proc/net/\(name)", encoding: .utf8).split(separator: "\n").dropFirst()
                 .compactMap { line -> String? in
