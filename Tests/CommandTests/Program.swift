@@ -45,6 +45,8 @@ final class RunningProgram {
     private let output: URL
     private let messages: URL
 
+    var processIdentifier: Int32 { process.processIdentifier }
+
     struct TookTooLong: Error, CustomStringConvertible {
         let arguments: [String]
         var description: String { "camtl \(arguments.joined(separator: " ")): still running, and ended by the test" }

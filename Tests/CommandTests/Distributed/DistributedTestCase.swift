@@ -46,7 +46,9 @@ class DistributedTestCase: CommandTestCase {
         let outcomes = try startAll({ _ in arguments }, size: size).map { try $0.finish() }
         for (rank, outcome) in outcomes.enumerated() {
             XCTAssertEqual(outcome.status, 0, "rank \(rank): \(outcome.messages)", file: file, line: line)
-            if rank > 0 { XCTAssertEqual(outcome.messages, "", "rank \(rank) talks", file: file, line: line) }
+            // On a busy machine a process may be late, and others say that they wait.
+            let messages = outcome.messages.split(separator: "\n").filter { !$0.contains(" has waited for ") }
+            if rank > 0 { XCTAssertEqual(messages, [], "rank \(rank) talks", file: file, line: line) }
         }
         return outcomes[0]
     }
