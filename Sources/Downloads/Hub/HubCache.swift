@@ -6,8 +6,8 @@ enum ModelFiles {
     static let configuration = "config.json"
     static let vocabulary = "vocab.txt"
     static let tokenizer = "tokenizer_config.json"
-    /// In the order of preference; one is enough.
-    static let weights = ["model.safetensors", "pytorch_model.bin"]
+    /// In the order of preference; one is enough. An index is so with the shards that it lists.
+    static let weights = ["model.safetensors", "pytorch_model.bin"].flatMap { [$0, $0 + ShardIndex.suffix] }
 
     /// Those of a model's files that are needed.
     ///
@@ -17,7 +17,7 @@ enum ModelFiles {
             throw HubError.lacksFiles(model: model, files: file)
         }
         guard let weights = weights.first(where: list.contains) else {
-            throw HubError.lacksFiles(model: model, files: weights.joined(separator: " and no "))
+            throw HubError.lacksFiles(model: model, files: "\(weights[0]) and no \(weights[2])")
         }
         return [configuration, vocabulary] + (list.contains(tokenizer) ? [tokenizer] : []) + [weights]
     }
@@ -53,9 +53,21 @@ struct HubCache: Sendable {
 
         /// What a commit lacks of the files that a model can't do without.
         func missing(in commit: String) -> [String] {
-            var missing = [ModelFiles.configuration, ModelFiles.vocabulary].filter { !has($0, in: commit) }
-            if !ModelFiles.weights.contains(where: { has($0, in: commit) }) { missing += [ModelFiles.weights[0]] }
-            return missing
+            let missing = [ModelFiles.configuration, ModelFiles.vocabulary].filter { !has($0, in: commit) }
+            guard let weights = ModelFiles.weights.first(where: { has($0, in: commit) }) else {
+                return missing + [ModelFiles.weights[0]]
+            }
+            // An index that can't be used is the loader's to refuse.
+            let shards = (try? shards(of: weights, in: commit)) ?? []
+            return missing + shards.filter { !has($0, in: commit) }
+        }
+
+        /// The shards that a commit's `file` lists, if it is an index; they lie beside it.
+        ///
+        /// - Throws: `ShardIndex.Problem`.
+        func shards(of file: String, in commit: String) throws -> [String] {
+            guard file.hasSuffix(ShardIndex.suffix) else { return [] }
+            return try ShardIndex(Data(contentsOf: snapshot(commit).appendingPathComponent(file))).shards
         }
 
         /// Makes a commit's `file` a link to a content.
