@@ -66,7 +66,7 @@ let package = Package(
         .target(name: "Downloads", dependencies: ["Files"], swiftSettings: swift),
         .target(
             name: "Torch", dependencies: ["CTorch", "Files"], swiftSettings: swift, linkerSettings: libraries),
-        .target(name: "Tokenization", swiftSettings: swift),
+        .target(name: "Tokenization", dependencies: ["Files"], swiftSettings: swift),
         .target(name: "Tasks", dependencies: ["Files", "Tokenization"], swiftSettings: swift),
         .target(name: "CAMTL", dependencies: ["Files", "Torch", "Tasks", "Tokenization"], swiftSettings: swift),
         .target(

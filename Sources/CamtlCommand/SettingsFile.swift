@@ -1,4 +1,5 @@
 import ArgumentParser
+import Files
 import Foundation
 import Tasks
 
@@ -19,6 +20,7 @@ struct SettingsFile {
             let isThere = FileManager.default.fileExists(atPath: path)
             throw CommandError("\(path): \(isThere ? "this file of settings can't be read" : "there is no such file")")
         }
+        if let misplaced = MisplacedContent(data) { throw CommandError("\(path): \(misplaced)") }
         text = String(decoding: data, as: UTF8.self)
         do {
             values = try JSONDecoder().decode([String: JSONValue].self, from: data)

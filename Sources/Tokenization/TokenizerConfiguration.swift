@@ -1,3 +1,4 @@
+import Files
 import Foundation
 
 extension WordPieceTokenizer {
@@ -103,6 +104,9 @@ private struct TokenizerSettings: Decodable {
             data = try Data(contentsOf: file)
         } catch {
             throw TokenizationError.unreadable(path: file.path, reason: error.localizedDescription)
+        }
+        if let misplaced = MisplacedContent(data) {
+            throw TokenizationError.unreadable(path: file.path, reason: "\(misplaced)")
         }
         do {
             self = try JSONDecoder().decode(TokenizerSettings.self, from: data)

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 
 /// A `tokenizer.json`, in which the PyPI package `tokenizers` keeps a whole tokenizer: newer folders of transformers
@@ -19,6 +20,9 @@ struct TokenizerFile {
             data = try Data(contentsOf: url)
         } catch {
             throw TokenizationError.unreadable(path: url.path, reason: error.localizedDescription)
+        }
+        if let misplaced = MisplacedContent(data) {
+            throw TokenizationError.unreadable(path: url.path, reason: "\(misplaced)")
         }
         guard let fields = (try? JSONSerialization.jsonObject(with: data)) as? [String: Any],
             let model = fields["model"] as? [String: Any], let ids = model["vocab"] as? [String: Int]

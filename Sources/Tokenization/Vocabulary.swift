@@ -1,3 +1,4 @@
+import Files
 import Foundation
 
 /// The tokens of a BERT model and their ids, as `vocab.txt` lists them: one token a line, a token's id its line's
@@ -18,6 +19,9 @@ public struct Vocabulary: Sendable, Equatable {
             data = try Data(contentsOf: url)
         } catch {
             throw TokenizationError.unreadable(path: url.path, reason: error.localizedDescription)
+        }
+        if let misplaced = MisplacedContent(data) {
+            throw TokenizationError.unreadable(path: url.path, reason: "\(misplaced)")
         }
         try self.init(fileContents: [UInt8](data), path: url.path)
     }
