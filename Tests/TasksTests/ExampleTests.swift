@@ -299,12 +299,13 @@ final class ExampleTests: DirectoryTestCase {
             try write(header + good + bytes + Array("\t1\n".utf8) + good, to: "SST-2/train.tsv")
             XCTAssertEqual(
                 message { try read("sst-2") },
-                "<data>/SST-2/train.tsv:3: the line is not valid UTF-8: convert the file to UTF-8.")
+                "<data>/SST-2/train.tsv:3: the line is not valid UTF-8 at its byte 1, "
+                    + "0x\(String(bytes[0], radix: 16, uppercase: true)): convert the file to UTF-8.")
         }
-        try write([0xFF, 0xFE] + Array("sentence\tlabel\n".utf8), to: "SST-2/train.tsv")
+        try write(Array("senten".utf8) + [0xFF] + Array("ce\tlabel\n".utf8), to: "SST-2/train.tsv")
         XCTAssertEqual(
             message { try read("sst-2") },
-            "<data>/SST-2/train.tsv:1: the line is not valid UTF-8: convert the file to UTF-8.")
+            "<data>/SST-2/train.tsv:1: the line is not valid UTF-8 at its byte 7, 0xFF: convert the file to UTF-8.")
     }
 
     func testAMissingFileOrFolderIsAnErrorThatNamesIt() throws {

@@ -48,29 +48,31 @@ extension PredictionInput {
         }
         do {
             self = try JSONDecoder().decode(PredictionInput.self, from: json.text)
-        } catch DecodingError.keyNotFound(CodingKeys.task, _), DecodingError.valueNotFound(_, _) {
-            throw RowFault(reason: "the row has no \"task\"")
-        } catch let error as DecodingError {
-            throw RowFault(reason: PredictionInput.reason(error))
+        } catch {
+            throw RowFault(reason: PredictionInput.fault(of: json.text))
         }
     }
 
     private static let rule = "a row is one JSON object on one line"
 
-    /// What is wrong with a line that is no row.
-    private static func reason(_ error: DecodingError) -> String {
-        let path =
-            switch error {
-            case .typeMismatch(_, let context), .dataCorrupted(let context): context.codingPath
-            default: [any CodingKey]()
-            }
-        guard let key = path.first.flatMap({ CodingKeys(stringValue: $0.stringValue) }) else {
+    /// What is wrong with a line that is no row. A decoder's errors don't always say of which field they are.
+    private static func fault(of json: Data) -> String {
+        guard let fields = (try? JSONSerialization.jsonObject(with: json)) as? [String: Any] else {
             return "this is no row such as {\"task\": \"rte\", \"sentence1\": \"…\", \"sentence2\": \"…\"}, with "
                 + "\"sentence\" for a single text, or \"input_ids\" and \"token_type_ids\""
         }
-        switch key {
-        case .task, .sentence, .sentence1, .sentence2: return "\"\(key.stringValue)\" is no string"
-        case .inputIDs, .tokenTypeIDs: return "\"\(key.stringValue)\" is no list of token ids"
+        for key in CodingKeys.allCases {
+            guard let value = fields[key.stringValue], !(value is NSNull) else {
+                if key == .task { return "the row has no \"task\"" }
+                continue
+            }
+            switch key {
+            case .task, .sentence, .sentence1, .sentence2:
+                if !(value is String) { return "\"\(key.stringValue)\" is no string" }
+            case .inputIDs, .tokenTypeIDs:
+                if !(value is [Int32]) { return "\"\(key.stringValue)\" is no list of token ids" }
+            }
         }
+        return "its fields are not those of a row"
     }
 }
