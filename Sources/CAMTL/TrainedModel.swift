@@ -61,6 +61,12 @@ public final class TrainedModel {
         let loading = try model.load(
             from: folder, isComplete: file.trained != nil || request.mustBeTrained, seed: request.seed,
             device: request.device)
+        if !loading.notFinite.isEmpty {
+            throw ModelError.badModel(
+                path: loading.path,
+                reason: "\(loading.notFinite.count) tensors have values that are infinite or not numbers, such as "
+                    + "\(loading.notFinite[0]): the file is damaged, or its training went wrong; use another model")
+        }
         model.productType = request.productType
         self.loading = loading
         untrainedTasks = file.untrainedTasks(of: configuration)

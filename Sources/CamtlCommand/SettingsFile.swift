@@ -22,6 +22,7 @@ struct SettingsFile {
             throw CommandError(
                 "\(path): " + (isThere ? "this file of settings can't be read: \(error)" : "there is no such file"))
         }
+        if let misplaced = MisplacedContent(data) { throw CommandError("\(path): \(misplaced)") }
         do {
             guard let members = try JSONText(data).members else {
                 throw CommandError("\(path): this is no JSON object; the keys of settings are flags' names")

@@ -60,6 +60,8 @@ struct ExampleSource: Sendable {
     /// Where the rows start, after the byte order mark and the header.
     private let bodyOffset: Int
     private let bodyLine: Int
+    /// Where the rows end, before blank lines at the file's end.
+    private let bodyEnd: Int
 
     /// - Throws: `DataFileError`.
     init(_ file: DataFile, of task: TaskDefinition, at url: URL) throws {
@@ -72,6 +74,9 @@ struct ExampleSource: Sendable {
         let path = path
         let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
         (parser, bodyOffset, bodyLine) = try mapped.withBytes { bytes in
+            if let misplaced = MisplacedContent(bytes) {
+                throw DataFileError(path: path, line: nil, problem: .misplaced(misplaced))
+            }
             let start = bytes.starts(with: byteOrderMark) ? byteOrderMark.count : 0
             guard case .named = file.columns else {
                 return (try RowParser(file, of: task, path: path, header: nil), start, 1)
@@ -80,20 +85,18 @@ struct ExampleSource: Sendable {
             guard let line = scanner.next() else {
                 throw DataFileError(path: path, line: nil, problem: .noRows)
             }
-            let text = bytes[line.range]
-            guard isValidUTF8(UnsafeRawBufferPointer(rebasing: text)) else {
-                throw DataFileError(path: path, line: 1, problem: .invalidUTF8)
-            }
-            // No header is longer; a file of another kind may be one line.
-            let header = text.prefix(1 << 16).split(separator: UInt8(ascii: "\t"), omittingEmptySubsequences: false)
-                .map { String(decoding: $0, as: UTF8.self) }
+            let header = try RowParser.text(of: line, bytes, path: path)
             return (try RowParser(file, of: task, path: path, header: header), scanner.offset, 2)
         }
+        let start = bodyOffset
+        // A line of a single column may well be an empty text.
+        bodyEnd = parser.hasOneColumn ? mapped.count : mapped.withBytes { $0.endOfRows(from: start) }
     }
 
     /// The lines that hold rows, of the file's bytes.
     func lines(of bytes: UnsafeRawBufferPointer) -> LineScanner {
-        LineScanner(bytes, from: bodyOffset, lineNumber: bodyLine)
+        LineScanner(
+            UnsafeRawBufferPointer(rebasing: bytes[..<bodyEnd]), from: bodyOffset, lineNumber: bodyLine)
     }
 
     /// The error of a file without an example.

@@ -13,7 +13,7 @@ enum FeatureFile {
     /// "CAMTLFEA" in memory on a little-endian machine.
     static let magic: UInt64 = 0x4145_464C_544D_4143
     /// To be raised whenever the layout changes, or what reading and tokenizing make of the same bytes.
-    static let version: UInt64 = 2
+    static let version: UInt64 = 3
 
     static func recordOffset(_ index: Int) -> Int { Header.size + index * Record.size }
 

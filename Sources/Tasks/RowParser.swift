@@ -27,13 +27,21 @@ struct RowParser: Sendable {
     private let kind: TaskDefinition.Kind
     private let labels: [[UInt8]]
     private let skipsDamagedRows: Bool
+    /// The file's first line, where that is no row.
+    private let header: [UInt8]?
 
-    /// - Parameter header: the titles in the file's first line; nil for a file whose columns are numbered.
-    /// - Throws: `DataFileError` if the header lacks a column.
-    init(_ file: DataFile, of task: TaskDefinition, path: String, header: [String]?) throws {
+    /// - Parameter header: the file's first line, with its columns' titles; nil for a file whose columns are numbered.
+    /// - Throws: `DataFileError` if the header lacks a column, or has it twice.
+    init(_ file: DataFile, of task: TaskDefinition, path: String, header line: String?) throws {
+        // No header is longer; a file of another kind may be one line.
+        let header = line?.utf8.prefix(1 << 16).split(separator: UInt8(ascii: "\t"), omittingEmptySubsequences: false)
+            .map { String(decoding: $0, as: UTF8.self) }
         func field(_ name: String) throws -> Field {
             guard let position = header?.firstIndex(of: name) else {
                 throw DataFileError(path: path, line: 1, problem: .missingColumn(name: name, header: header ?? []))
+            }
+            if header?.lastIndex(of: name) != position {
+                throw DataFileError(path: path, line: 1, problem: .repeatedColumn(name: name))
             }
             return Field(position: position, title: "\"\(name)\"")
         }
@@ -51,17 +59,34 @@ struct RowParser: Sendable {
             header?.firstIndex(of: name).map { Field(position: $0, title: "\"\(name)\"") }
         }
         self.path = path
+        self.header = line.map { Array($0.utf8) }
         kind = task.kind
         labels = if case .classification(let labels, _) = task.kind { labels.map { Array($0.utf8) } } else { [] }
         skipsDamagedRows = file.skipsDamagedRows
+    }
+
+    /// A line's text.
+    ///
+    /// - Throws: `DataFileError` if it is not UTF-8.
+    static func text(of line: Line, _ bytes: UnsafeRawBufferPointer, path: String) throws -> String {
+        let text = UnsafeRawBufferPointer(rebasing: bytes[line.range])
+        try checkUTF8(text, path: path, line: line.number)
+        return String(decoding: text, as: UTF8.self)
+    }
+
+    private static func checkUTF8(_ text: UnsafeRawBufferPointer, path: String, line: Int) throws {
+        guard let fault = firstInvalidUTF8(text) else { return }
+        throw DataFileError(path: path, line: line, problem: .invalidUTF8(byte: text[fault], position: fault + 1))
     }
 
     /// The row in `line`, or nil if it is damaged and damaged rows are skipped.
     ///
     /// - Throws: `DataFileError` with the line's number.
     func row(in line: Line, of bytes: UnsafeRawBufferPointer) throws -> Row? {
-        guard isValidUTF8(UnsafeRawBufferPointer(rebasing: bytes[line.range])) else {
-            throw DataFileError(path: path, line: line.number, problem: .invalidUTF8)
+        let text = UnsafeRawBufferPointer(rebasing: bytes[line.range])
+        try RowParser.checkUTF8(text, path: path, line: line.number)
+        if let header, header.count == text.count, text.elementsEqual(header) {
+            throw DataFileError(path: path, line: line.number, problem: .repeatedHeader)
         }
         var (firstRange, secondRange, labelRange): (Range<Int>?, Range<Int>?, Range<Int>?)
         var indexRange: Range<Int>?
@@ -77,6 +102,9 @@ struct RowParser: Sendable {
         }
         guard column > lastPosition, let firstRange else {
             if skipsDamagedRows { return nil }
+            if text.allSatisfy({ $0 == 0x20 }) {
+                throw DataFileError(path: path, line: line.number, problem: .blankLine)
+            }
             throw tooFewColumns(found: column, line: line.number)
         }
         if let indexRange { try checkIndex(bytes[indexRange], line: line.number) }
@@ -84,6 +112,9 @@ struct RowParser: Sendable {
             first: firstRange, second: secondRange,
             label: try labelRange.map { try value(of: bytes[$0], line: line.number) }, line: line.number)
     }
+
+    /// Whether a row need have no more than one column.
+    var hasOneColumn: Bool { lastPosition == 0 }
 
     private var lastPosition: Int {
         max(first.position, second?.position ?? 0, label?.position ?? 0, index?.position ?? 0)
@@ -128,6 +159,18 @@ struct RowParser: Sendable {
                 throw failure { .outOfRange(found: $0, range: range) }
             }
             return Float(score)
+        }
+    }
+}
+
+/// The place of the first byte that is not well-formed UTF-8, or nil.
+func firstInvalidUTF8(_ bytes: UnsafeRawBufferPointer) -> Int? {
+    bytes.withMemoryRebound(to: UInt8.self) { buffer -> Int? in
+        do throws(UTF8.ValidationError) {
+            _ = try UTF8Span(validating: buffer.span)
+            return nil
+        } catch {
+            return error.byteOffsets.lowerBound
         }
     }
 }

@@ -15,6 +15,9 @@ struct JSONFile {
         } catch {
             throw TokenizationError.unreadable(path: url.path, reason: error.description)
         }
+        if let misplaced = MisplacedContent(data) {
+            throw TokenizationError.unreadable(path: url.path, reason: "\(misplaced)")
+        }
         do {
             root = try JSONText(data)
         } catch let fault as JSONText.Fault {

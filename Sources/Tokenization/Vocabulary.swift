@@ -20,6 +20,9 @@ public struct Vocabulary: Sendable, Equatable {
         } catch {
             throw TokenizationError.unreadable(path: url.path, reason: error.description)
         }
+        if let misplaced = MisplacedContent(data) {
+            throw TokenizationError.unreadable(path: url.path, reason: "\(misplaced)")
+        }
         // Editors of Windows put a byte order mark before the first token, which is no part of it.
         let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
         try self.init(fileContents: [UInt8](data.starts(with: mark) ? data.dropFirst(3) : data), path: url.path)

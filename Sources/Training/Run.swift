@@ -91,6 +91,8 @@ public enum RunError: Error, CustomStringConvertible, Sendable {
     /// The checkpoints of the output folder can't be gone on from.
     case noUsableCheckpoint(path: String, reason: String)
     case nothingToDo
+    /// The encoder has no token type for a second text, which these tasks have.
+    case encoderTakesNoPairs(path: String, tasks: [String])
     /// None of the run's test sets can be predicted.
     case nothingToPredict(reasons: [String])
     /// No figure of the tasks' evaluation has that name.
@@ -105,6 +107,9 @@ public enum RunError: Error, CustomStringConvertible, Sendable {
         case .outputInUse(let path): "the output folder \(path) is in use by another run"
         case .noUsableCheckpoint(let path, let reason):
             "the output folder \(path) has no checkpoint to go on from: \(reason)"
+        case .encoderTakesNoPairs(let path, let tasks):
+            "\(path): config.json's type_vocab_size is 1, so that the encoder has no token type for the second text of "
+                + "\(tasks.joined(separator: ", ")): leave these --tasks out, or use another encoder"
         case .nothingToDo: "there is nothing to do: give --do_train, --do_eval or --do_predict"
         case .nothingToPredict(let reasons): "there is nothing to predict: \(reasons.joined(separator: "\n"))"
         case .unknownMetric(let name, let nearest, let known):
@@ -308,6 +313,7 @@ public struct Run {
         let needsDev =
             configuration.evaluates || (configuration.trains && configuration.training.evaluationSteps != nil)
         let wanted = configuration.taskNames ?? model.tasks.map(\.name)
+        try checkPairs(wanted, trained)
         return try wanted.map { name in
             guard let id = model.tasks.firstIndex(where: { $0.name == name }) else {
                 preconditionFailure("a model that was loaded for tasks has them")
@@ -319,6 +325,13 @@ public struct Run {
                 dev: needsDev ? try task.dev.map { ($0.name, try features(task, $0, .dev)) } : [],
                 test: try testFiles(of: task, id: id, trained).map { ($0.name, try features(task, $0, .test)) })
         }
+    }
+
+    /// Refuses tasks of pairs where the encoder has one token type, before anything is encoded.
+    private func checkPairs(_ tasks: [String], _ trained: TrainedModel) throws {
+        guard !trained.model.configuration.backbone.takesPairs else { return }
+        let pairs = try tasks.filter { try GLUE.task(named: $0).isPair }
+        if !pairs.isEmpty { throw RunError.encoderTakesNoPairs(path: trained.folder.path, tasks: pairs) }
     }
 
     private func train(

@@ -130,6 +130,7 @@ public struct GLUEDownload {
         func fail(_ reason: String) -> GLUEError { .notTheSet(url: url.withoutQuery, reason: reason) }
         let file = try MappedFile(path: archive.path)
         try file.withBytes { bytes in
+            if let misplaced = MisplacedContent(bytes) { throw fail("\(misplaced)") }
             do {
                 let members = try ZipArchive(bytes).files().filter { isWanted($0.path, of: set) }
                 guard members.contains(where: { member in set.files.contains { $0.path == member.path } }) else {

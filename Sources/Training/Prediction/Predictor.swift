@@ -20,7 +20,7 @@ public struct PredictionInput: Sendable, Equatable, Decodable {
         if let second { (sentence1, sentence2) = (first, second) } else { sentence = first }
     }
 
-    private enum CodingKeys: String, CodingKey {
+    enum CodingKeys: String, CodingKey, CaseIterable {
         case task, sentence, sentence1, sentence2
         case inputIDs = "input_ids"
         case tokenTypeIDs = "token_type_ids"
@@ -50,6 +50,8 @@ public enum PredictionError: Error, CustomStringConvertible, Sendable {
     case outputIsInput(path: String)
     /// Several processes would each read a part of what only comes once.
     case notShared(path: String)
+    /// The file is none of rows, but what stands in a file's place now and then.
+    case misplaced(path: String, content: MisplacedContent)
     case empty(path: String)
     /// A model whose logits are infinite or not numbers; the row is counted from 0.
     case notFinite(set: String, row: Int)
@@ -61,6 +63,7 @@ public enum PredictionError: Error, CustomStringConvertible, Sendable {
         case .unreadable(let path, let reason): "\(path): there is no such file, or it can't be read: \(reason)"
         case .outputIsInput(let path): "\(path): the input and the output are the same file; name another --output"
         case .notShared(let path): "\(path): this is not a regular file, which several processes need to read it each"
+        case .misplaced(let path, let content): "\(path): \(content)"
         case .empty(let path): "\(path): there are no rows in this file"
         case .notFinite(let set, let row):
             "the model's logits for row \(row) of \(set)'s test set are not finite numbers; it is of no use: train it "
@@ -109,19 +112,9 @@ public struct Predictor {
         } catch {
             throw PredictionError.unreadable(path: input.path, reason: error.description)
         }
-        let decoder = JSONDecoder()
         var rows: [Row] = []
-        for (index, line) in data.split(separator: 0x0A, omittingEmptySubsequences: false).enumerated() {
-            if line.allSatisfy({ $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }) { continue }
-            func fail(_ reason: String) -> PredictionError {
-                .badRow(path: input.path, line: index + 1, reason: reason)
-            }
-            guard let row = try? decoder.decode(PredictionInput.self, from: line) else {
-                throw fail(
-                    "this is no row such as {\"task\": \"rte\", \"sentence1\": \"…\", \"sentence2\": \"…\"}, with "
-                        + "\"sentence\" for a single text, or \"input_ids\" and \"token_type_ids\"")
-            }
-            rows.append(try encode(row, fail))
+        try PredictionInput.forEachRow(of: data, path: input.path) { row, line in
+            rows.append(try encode(row) { .badRow(path: input.path, line: line, reason: $0) })
         }
         guard !rows.isEmpty else { throw PredictionError.empty(path: input.path) }
         try team?.checkAgreement([
@@ -204,6 +197,11 @@ public struct Predictor {
         }
         if isPair == false || row.sentence != nil, row.sentence2 != nil {
             throw fail("\(row.task) is a task of single texts; it takes \"sentence\", and no \"sentence2\"")
+        }
+        if row.sentence2 != nil, !trained.model.configuration.backbone.takesPairs {
+            throw fail(
+                "the row is a pair of texts, and the model's encoder has one token type (type_vocab_size 1): it takes "
+                    + "single texts alone")
         }
         return (first, row.sentence2)
     }
