@@ -82,7 +82,7 @@ let package = Package(
         .executableTarget(
             name: "CamtlCommand",
             dependencies: [
-                "Reporting", "Training", "CAMTL", "Tasks", "Tokenization", "Torch", "Downloads",
+                "Reporting", "Training", "CAMTL", "Files", "Tasks", "Tokenization", "Torch", "Downloads",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swift),

@@ -54,8 +54,8 @@ struct Bench: ParsableCommand {
         let report = try Benchmark(configuration, settings: bench.settings) { event in
             if case .encoded = event { renderer.render(event) }
         }()
-        print(Tables.benchmark(report))
         if let path = bench.json { try report.write(to: URL(fileURLWithPath: path)) }
+        try endingQuietly { try writeToStandardOutput("\(Tables.benchmark(report))\n".utf8) }
     }
 }
 

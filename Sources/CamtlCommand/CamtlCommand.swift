@@ -34,6 +34,7 @@ struct CamtlCommand: ParsableCommand {
     }
 
     static func main() {
+        StandardStreams.settle()
         WaitPolicy.settle()
         keepFreedMemory()
         let arguments = Array(CommandLine.arguments.dropFirst())
@@ -70,7 +71,7 @@ struct CamtlCommand: ParsableCommand {
     /// - Parameter reports: whether this process says and writes what happens.
     private static func run(_ configuration: RunConfiguration, _ team: Team?, reports: Bool) throws {
         let renderer = reports ? Renderer() : nil
-        let reporter = reports ? try RunReporter(configuration) : nil
+        let reporter = reports ? try RunReporter(configuration) { renderer?.warn($0) } : nil
         let signals = StopSignals()
         do {
             try Run(configuration, team: team, shouldStop: { signals.isStopRequested }) { event in

@@ -27,8 +27,6 @@ struct Launching {
         let launch = try Launch.find(environment, localRank: localRank)
         let (device, warning) = try Device.choose(allowsCUDA: allowsCUDA, launch: launch)
         (self.device, warnings) = (device, warning.map { [$0] } ?? [])
-        // A connection that ends is told by an error, and not by the end of the process.
-        if launch != nil { signal(SIGPIPE, SIG_IGN) }
         do {
             team = try launch.map { try Team($0, timeout: timeout, device: device) }
         } catch {

@@ -60,8 +60,10 @@ struct Predict: ParsableCommand {
                 warn(launching.warnings + warning)
             }
             let trained = try TrainedModel(folder: folder, request)
-            _ = try Predictor(trained, batchSize: batchSize, precision: precision, team: team)
-                .predict(URL(fileURLWithPath: input), to: URL(fileURLWithPath: output))
+            let predictor = Predictor(trained, batchSize: batchSize, precision: precision, team: team)
+            try endingQuietly {
+                try predictor.predict(URL(fileURLWithPath: input), to: URL(fileURLWithPath: output))
+            }
         }
     }
 }

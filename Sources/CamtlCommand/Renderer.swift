@@ -11,6 +11,7 @@ final class Renderer {
     private var firstStep = 0
     private var trainingStart = ContinuousClock.now
     private var hasBar = false
+    private var hasLostTable = false
 
     func render(_ event: RunEvent) {
         switch event {
@@ -26,7 +27,7 @@ final class Renderer {
         case .trained(let summary): show(summary)
         case .saved(let folder): line("saved the model to \(folder.path)")
         case .evaluating: break
-        case .evaluated(let report): print(Tables.evaluation(report))
+        case .evaluated(let report): table(Tables.evaluation(report))
         case .predicted(let submission, let output): show(submission, in: output)
         }
     }
@@ -117,7 +118,20 @@ final class Renderer {
         line(
             "\(summary.steps) steps in \(duration(summary.seconds)), "
                 + "\(format(summary.seconds / Double(max(summary.steps, 1)), 3)) s each")
-        print(Tables.usage(summary.usage))
+        table(Tables.usage(summary.usage))
+    }
+
+    /// Says what goes on all the same, but may not be what the user is after.
+    func warn(_ text: String) { line("warning: \(text)") }
+
+    /// A table can be read in the run's files as well, where it has an output folder: the run goes on without.
+    private func table(_ text: String) {
+        do {
+            try writeToStandardOutput((text + "\n").utf8)
+        } catch {
+            if !hasLostTable { warn("\(error) The run goes on.") }
+            hasLostTable = true
+        }
     }
 
     private func line(_ text: String) {

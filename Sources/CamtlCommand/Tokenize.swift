@@ -42,7 +42,7 @@ struct Tokenize: ParsableCommand {
         var number = 0
         var rest = Data()
         while true {
-            let chunk = try FileHandle.standardInput.read(upToCount: 1 << 16) ?? Data()
+            let chunk = try readStandardInput(upToCount: 1 << 16)
             rest.append(chunk)
             while let end = rest.firstIndex(of: 0x0A) {
                 number += 1
@@ -65,6 +65,6 @@ struct Tokenize: ParsableCommand {
             Line(
                 inputIDs: encoding.inputIDs, tokenTypeIDs: encoding.tokenTypeIDs,
                 tokens: tokenizer.tokens(of: encoding.inputIDs)))
-        try FileHandle.standardOutput.write(contentsOf: data + [0x0A])
+        try endingQuietly { try writeToStandardOutput(data + [0x0A]) }
     }
 }

@@ -29,8 +29,13 @@ final class EventFile {
             throw LoggingError(path: folder.path, reason: error.localizedDescription)
         }
         file = try GrowingFile(creating: url)
-        try append(step: 0, .fileVersion("brain.Event:2"))
-        try append(step: firstStep, .sessionLog(.with { $0.status = .start }))
+        do {
+            try append(step: 0, .fileVersion("brain.Event:2"))
+            try append(step: firstStep, .sessionLog(.with { $0.status = .start }))
+        } catch {
+            unlink(url.path)
+            throw error
+        }
     }
 
     /// Adds points of curves.
