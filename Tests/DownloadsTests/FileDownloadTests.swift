@@ -241,13 +241,16 @@ final class FileDownloadTests: DownloadTestCase {
             raw("HTTP/1.1 404 Not Found\nTransfer-Encoding: chunked\n\n", then: chunk),
             raw("HTTP/1.1 401 Unauthorized\nContent-Length: 9223372036854775807\n\n", then: junk))
         for status in [404, 403, 404, 401] { assertEnds("the server answered \(status)") }
-        try start(
-            raw("HTTP/1.1 302 Found\nLocation: /web/elsewhere\n\n", then: "x", pause: 0.05),
-            raw("HTTP/1.1 200 OK\nContent-Length: 9223372036854775807\n\n"))
-        assertEnds("/web/elsewhere: the server answered 404")
         // Of the answer to HEAD there is nothing to wait for.
+        try start(raw("HTTP/1.1 200 OK\nContent-Length: 9223372036854775807\n\n"))
         let head = try client.answer(to: HTTPRequest(method: "HEAD", url: url))
         XCTAssertEqual(head.contentLength, .max)
+    }
+
+    func testARedirectionWithABodyWithoutAnEndIsLeft() throws {
+        let endless = raw("HTTP/1.1 302 Found\nLocation: /web/elsewhere\n\n", then: "x", pause: 0.05)
+        try start(contentsOf: Array(repeating: endless, count: 4))
+        assertEnds("answer did not begin in time", within: 8)
     }
 
     func testASlowServerIsLeft() throws {
@@ -270,13 +273,13 @@ final class FileDownloadTests: DownloadTestCase {
     func testHeadsWithoutAnEndAreLeft() throws {
         let slow = raw("HTTP/1.1 200 OK\n", then: "A: b\r\n", pause: 0.05)
         try start(slow, slow, slow, slow)
-        assertEnds("answer did not begin in time", within: 6)
+        assertEnds("answer did not begin in time", within: 8)
         let flood = raw("HTTP/1.1 200 OK\n", then: String(repeating: "A: b\r\n", count: 1000))
         try start(flood, flood, flood, flood)
-        assertEnds("what was received so far is kept", within: 6)
+        assertEnds("what was received so far is kept", within: 8)
         let line = raw("HTTP/1.1 200 OK\nA: ", then: String(repeating: "b", count: 10_000))
         try start(line, line, line, line)
-        assertEnds("what was received so far is kept", within: 6)
+        assertEnds("what was received so far is kept", within: 8)
     }
 
     func testABodyOfUnknownSizeHasABound() throws {
@@ -297,26 +300,25 @@ final class FileDownloadTests: DownloadTestCase {
     }
 
     func testLengthsThatCannotBeAreNotBelieved() throws {
-        for length in ["9223372036854775807", "9223372036854775808", "-1", "5\nContent-Length: 7", "0x10", "many"] {
+        let lengths = ["9223372036854775807", "9223372036854775808", "-1", "5\r\nContent-Length: 7", "0x10", "many"]
+        let faults = lengths.map { raw("HTTP/1.1 200 OK\nContent-Length: " + $0 + "\n\nbytes") }
+        try start(contentsOf: faults.flatMap { Array(repeating: $0, count: 4) })
+        for length in lengths {
             try? FileManager.default.removeItem(at: place)
-            let fault: LoopbackServer.Fault = [
-                "raw": "HTTP/1.1 200 OK\r\nContent-Length: "
-                    + length.replacingOccurrences(of: "\n", with: "\r\n") + "\r\n\r\nbytes"
-            ]
-            try start(fault, fault, fault, fault)
             let start = ContinuousClock.now
             XCTAssertThrowsError(try fetch(), length)
             XCTAssertLessThan(ContinuousClock.now - start, .seconds(5), length)
         }
-        func part(_ range: String) -> LoopbackServer.Fault {
-            ["raw": "HTTP/1.1 206 Partial Content\r\nContent-Range: \(range)\r\nContent-Length: 3\r\n\r\nabc"]
-        }
-        for range in [
+    }
+
+    func testPartsThatCannotBeAreNotBelieved() throws {
+        let ranges = [
             "bytes 1000-1002/9223372036854775807", "bytes 9223372036854775807-9223372036854775807/500000",
             "bytes 1000-/x", "bytes -1--1/500000", "bytes 1000-1002/-500000", "bytes", "", "bytes 1000-9/500000/1",
-        ] {
+        ]
+        for range in ranges {
             try content.prefix(1000).write(to: place)
-            try start(part(range))
+            try start(raw("HTTP/1.1 206 Partial Content\nContent-Range: \(range)\nContent-Length: 3\n\nabc"))
             try fetch()
         }
     }

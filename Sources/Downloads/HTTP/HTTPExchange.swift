@@ -93,8 +93,10 @@ final class HTTPExchange: NSObject, URLSessionDataDelegate, Sendable {
         // It counts whole seconds, and takes any byte for a sign of life: the watch is stricter.
         configuration.timeoutIntervalForRequest = patience.seconds.rounded(.up) + 1
         let session = URLSession(configuration: configuration, delegate: self, delegateQueue: BoundedQueue())
-        let task = session.dataTask(with: request)
-        task.resume()
+        // Both the start and the end may have to wait for a queue that all sessions share, and that is busy with what
+        // a server sends that was left.
+        let queue = DispatchQueue(label: "exchange")
+        queue.async { [request] in session.dataTask(with: request).resume() }
         var watch = Watch(patience)
         while done.wait(timeout: .now() + min(0.1, patience.seconds / 5)) == .timedOut {
             progress()
@@ -107,8 +109,7 @@ final class HTTPExchange: NSObject, URLSessionDataDelegate, Sendable {
             (state.isOver, state.isWanted) = (true, false)
             return state.isReceiving
         }) { usleep(10_000) }
-        // This waits for a queue that may be busy with what the server sends.
-        DispatchQueue.global().async { session.invalidateAndCancel() }
+        queue.async { session.invalidateAndCancel() }
         progress()
         return try state.withLock { state in
             if let failure = state.failure { throw failure }
