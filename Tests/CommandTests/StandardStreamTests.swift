@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import XCTest
 
 /// A stream that is closed, full or without a reader ends no run, and no command with a crash.
@@ -12,7 +13,7 @@ final class StandardStreamTests: CommandTestCase {
     /// Runs the program as a shell does by `script`, in which `run` stands for it and its arguments: the status that
     /// the program had, and what it said on standard error.
     private func shell(
-        _ script: String, _ arguments: [String], input: String = ""
+        _ script: String, _ arguments: [String], input: String = "", environment: [String: String] = [:]
     ) throws -> (status: Int32, messages: String) {
         let streams = cache.deletingLastPathComponent()
         let inputFile = streams.appendingPathComponent("input")
@@ -25,6 +26,7 @@ final class StandardStreamTests: CommandTestCase {
             + arguments
         shell.environment = ProcessInfo.processInfo.environment
             .merging(["OMP_NUM_THREADS": "1", "STATUS": status.path, "HOME": folder.path]) { $1 }
+            .merging(environment) { $1 }
         shell.standardInput = try FileHandle(forReadingFrom: inputFile)
         shell.standardOutput = FileHandle.nullDevice
         shell.standardError = try FileHandle(forWritingTo: messages)
@@ -65,6 +67,23 @@ final class StandardStreamTests: CommandTestCase {
         let run = try shell(#"run "$@" <&- >&- 2>&-"#, training)
         XCTAssertEqual(run.status, 0, run.messages)
         try assertIsWhole()
+        // A download is kept while messages go on.
+        let served = folder.appendingPathComponent("hub/tiny/model")
+        try FileManager.default.createDirectory(
+            at: served.deletingLastPathComponent(), withIntermediateDirectories: true)
+        try FileManager.default.copyItem(at: encoder, to: served)
+        let server = try LoopbackServer(folder)
+        _ = try shell(
+            #"run "$@" >&- 2>&-"#, ["tokenize", "--model_name_or_path", "tiny/model"],
+            environment: ["HF_ENDPOINT": server.hub, "HF_HOME": folder.appendingPathComponent("hf").path])
+        let snapshots = folder.appendingPathComponent("hf/hub/models--tiny--model/snapshots")
+        let snapshot = snapshots.appendingPathComponent(try XCTUnwrap(names(in: snapshots).first))
+        XCTAssertEqual(try names(in: snapshot).sorted(), ["config.json", "model.safetensors", "vocab.txt"])
+        for name in try names(in: snapshot) {
+            XCTAssertEqual(
+                try Data(contentsOf: snapshot.appendingPathComponent(name)),
+                try Data(contentsOf: served.appendingPathComponent(name)), name)
+        }
     }
 
     func testTheFileSizeLimitIsAnErrorThatLeavesWhatWasThere() throws {
@@ -77,7 +96,9 @@ final class StandardStreamTests: CommandTestCase {
         XCTAssertEqual(run.status, 1, run.messages)
         XCTAssertTrue(
             run.messages.contains("not written: File too large; raise the file size limit (ulimit -f)"), run.messages)
-        XCTAssertEqual(try names(in: output), [".camtl-run", "run_config.json"])
+        let left = try contents(of: folder).keys.filter { $0.contains(".folder") || $0.contains("checkpoint-") }
+        XCTAssertEqual(left, [])
+        XCTAssertNotNil(try contents(of: whole)["model.safetensors"])
     }
 
     func testACommandWhoseReaderHasEnoughEndsQuietly() throws {
