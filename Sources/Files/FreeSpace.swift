@@ -10,7 +10,8 @@ public func freeSpace(at path: String) -> Int? {
         guard errno == ENOENT, url.path != "/" else { return nil }
         url.deleteLastPathComponent()
     }
-    let (size, overflow) = Int(clamping: status.f_bavail).multipliedReportingOverflow(by: Int(clamping: status.f_frsize))
+    let blocks = Int(clamping: status.f_bavail)
+    let (size, overflow) = blocks.multipliedReportingOverflow(by: Int(clamping: status.f_frsize))
     return overflow ? .max : size
 }
 

@@ -98,8 +98,8 @@ final class StoppedRunTests: CommandTestCase {
         let shell = Process()
         shell.executableURL = URL(fileURLWithPath: "/bin/sh")
         shell.arguments =
-            ["-c", "trap '' HUP; \"$@\" 2> \"$0.messages\" & for i in $(seq 40); do kill -HUP $! || break; sleep 0.05; done; "
-                    + "wait $!",
+            ["-c", "trap '' HUP; \"$@\" 2> \"$0.messages\" & "
+                    + "for i in $(seq 40); do kill -HUP $! || break; sleep 0.05; done; wait $!",
                 folder.path, try Program.url().path] + training(output, steps: 20)
         shell.standardOutput = FileHandle.nullDevice
         shell.standardError = FileHandle.nullDevice

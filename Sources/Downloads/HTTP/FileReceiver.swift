@@ -32,8 +32,8 @@ final class FileReceiver: BodyReceiver, @unchecked Sendable {
         }
         self.path = path
         self.size = size
-        let room = freeSpace(at: path).map { $0 + Int(status.st_size) }
-        self.limit = size ?? min(limit, room ?? limit)
+        let (room, overflow) = (freeSpace(at: path) ?? limit).addingReportingOverflow(Int(status.st_size))
+        self.limit = size ?? min(limit, overflow ? limit : room)
         present = Atomic(Int(status.st_size))
         // Bytes beyond the end can't be the file's.
         if Int(status.st_size) > self.limit { try restart() }
