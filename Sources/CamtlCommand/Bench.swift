@@ -55,8 +55,8 @@ struct Bench: ParsableCommand {
         let report = try Benchmark(configuration, settings: bench.settings) { event in
             if case .encoded = event { renderer.render(event) }
         }()
-        try writeToStandardOutput(Tables.benchmark(report) + "\n")
         if let path = bench.json { try report.write(to: URL(fileURLWithPath: path)) }
+        try endingQuietly { try writeToStandardOutput("\(Tables.benchmark(report))\n".utf8) }
     }
 }
 

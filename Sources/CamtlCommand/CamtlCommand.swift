@@ -34,7 +34,7 @@ struct CamtlCommand: ParsableCommand {
     }
 
     static func main() {
-        reserveStandardStreams()
+        StandardStreams.settle()
         WaitPolicy.settle()
         keepFreedMemory()
         let arguments = Array(CommandLine.arguments.dropFirst())
@@ -71,7 +71,7 @@ struct CamtlCommand: ParsableCommand {
     /// - Parameter reports: whether this process says and writes what happens.
     private static func run(_ configuration: RunConfiguration, _ team: Team?, reports: Bool) throws {
         let renderer = reports ? Renderer() : nil
-        let reporter = reports ? try RunReporter(configuration) : nil
+        let reporter = reports ? try RunReporter(configuration) { renderer?.warn($0) } : nil
         let signals = StopSignals()
         do {
             try Run(configuration, team: team, shouldStop: { signals.isStopRequested }) { event in
@@ -79,8 +79,8 @@ struct CamtlCommand: ParsableCommand {
                 renderer?.render(event)
                 try signals.note(event)
             }.execute()
-            // Only now, as a table that can't be shown ends no run.
-            if let failure = renderer?.failure { throw failure }
+            // Where nothing is trained, the table is what the run was for.
+            if !configuration.trains, let failure = renderer?.failure { try endingQuietly { throw failure } }
         } catch let stop as TrainingError {
             guard case .stopped = stop else { throw stop }
             if reports { writeToStandardError("camtl: \(stop)\n") }

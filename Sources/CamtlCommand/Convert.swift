@@ -65,6 +65,6 @@ struct Convert: ParsableCommand {
         for task in result.untrained {
             writeToStandardError("\(task) is left out: its decoder is at its random start\n")
         }
-        try writeToStandardOutput(result.folders.map { $0.path + "\n" }.joined())
+        try endingQuietly { try writeToStandardOutput(result.folders.map { $0.path + "\n" }.joined().utf8) }
     }
 }

@@ -27,11 +27,7 @@ struct Launching {
         let launch = try Launch.find(environment, localRank: localRank)
         let (device, warning) = try Device.choose(allowsCUDA: allowsCUDA, launch: launch)
         (self.device, warnings) = (device, warning.map { [$0] } ?? [])
-        // A connection that ends is told by an error, and not by the end of the process.
-        if launch != nil {
-            signal(SIGPIPE, SIG_IGN)
-            Launching.raiseDescriptorLimit()
-        }
+        if launch != nil { Launching.raiseDescriptorLimit() }
         let members = try launch.map { (launch: $0, secret: try TeamSecret(environment)) }
         do {
             team = try members.map {

@@ -61,12 +61,9 @@ struct Predict: ParsableCommand {
                 warn(launching.warnings + warning)
             }
             let trained = try TrainedModel(folder: folder, request)
-            do {
-                _ = try Predictor(trained, batchSize: batchSize, precision: precision, team: team)
-                    .predict(URL(fileURLWithPath: input), to: URL(fileURLWithPath: output))
-            } catch let error as FileWriteError where error.reason == .system(EPIPE) {
-                // Nobody reads the output any more, as after `| head`: nothing is to be said.
-                throw ExitCode(128 + SIGPIPE)
+            let predictor = Predictor(trained, batchSize: batchSize, precision: precision, team: team)
+            try endingQuietly {
+                try predictor.predict(URL(fileURLWithPath: input), to: URL(fileURLWithPath: output))
             }
         }
     }

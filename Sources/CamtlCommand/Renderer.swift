@@ -11,7 +11,7 @@ final class Renderer {
     private var firstStep = 0
     private var trainingStart = ContinuousClock.now
     private var hasBar = false
-    /// Why a table could not be written to standard output.
+    /// Why the first table that could not be written to standard output could not.
     private(set) var failure: (any Error)?
 
     func render(_ event: RunEvent) {
@@ -32,7 +32,7 @@ final class Renderer {
         case .trained(let summary): show(summary)
         case .saved(let folder): line("saved the model to \(folder.path)")
         case .evaluating: break
-        case .evaluated(let report): show(table: Tables.evaluation(report))
+        case .evaluated(let report): table(Tables.evaluation(report))
         case .predicted(let submission, let output): show(submission, in: output)
         }
     }
@@ -128,13 +128,18 @@ final class Renderer {
         line(
             "\(summary.steps) steps in \(duration(summary.seconds)), "
                 + "\(format(summary.seconds / Double(max(summary.steps, 1)), 3)) s each")
-        show(table: Tables.usage(summary.usage))
+        table(Tables.usage(summary.usage))
     }
 
-    private func show(table: String) {
+    /// Says what goes on all the same, but may not be what the user is after.
+    func warn(_ text: String) { line("warning: \(text)") }
+
+    /// A table can be read in the run's files as well, where it has an output folder: the run goes on without.
+    private func table(_ text: String) {
         do {
-            try writeToStandardOutput(table + "\n")
+            try writeToStandardOutput((text + "\n").utf8)
         } catch {
+            if failure == nil { warn("\(error) The run goes on.") }
             failure = failure ?? error
         }
     }

@@ -41,8 +41,8 @@ struct Tokenize: ParsableCommand {
     }
 }
 
-/// Reads standard input's lines, which end with a line feed, the last also without one. Each byte is read, searched and copied a bounded
-/// number of times, however long its line is, and no more than a line and a chunk lie in memory.
+/// Reads standard input's lines, which end with a line feed, the last also without one. Each byte is read, searched and
+/// copied a bounded number of times, however long its line is, and no more than a line and a chunk lie in memory.
 private func forEachLine(_ body: (UnsafeRawBufferPointer) throws -> Void) throws {
     var pending: [UInt8] = []
     while true {
@@ -78,7 +78,7 @@ private struct LineOutput {
         var text: [UInt8] = []
         func flush(from size: Int) throws {
             guard text.count >= size else { return }
-            try writeToStandardOutput(Data(text))
+            try endingQuietly { try writeToStandardOutput(text) }
             text.removeAll(keepingCapacity: true)
         }
         func list(_ name: String, _ ids: [Int32], _ element: (Int32) -> String.UTF8View) throws {

@@ -43,6 +43,7 @@ public struct FileWriteError: Error, Equatable, CustomStringConvertible {
         case .system(EACCES), .system(EPERM), .system(EROFS): "; make its folder writable, or choose another"
         case .system(ENOENT), .system(ENOTDIR): "; create its folder first, or check the path"
         case .system(ENAMETOOLONG): "; choose a shorter name"
+        case .system(EFBIG): "; raise the file size limit (ulimit -f), or choose a disk that takes larger files"
         case .system: ""
         }
     }

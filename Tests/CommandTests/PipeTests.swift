@@ -83,7 +83,7 @@ final class PipeTests: CommandTestCase {
         XCTAssertEqual(
             try names(in: folder.appendingPathComponent("out")), ["all_results.json", "eval_results.json"])
         let folders = try shell("$P tokenize --model_name_or_path \"$M\" < \"$M\"")
-        XCTAssertEqual(folders.text, "Error: standard input: it can't be read: Is a directory\n")
+        XCTAssertEqual(folders.text, "Error: standard input can't be read: Is a directory\n")
         XCTAssertEqual(folders.status, 1)
     }
 

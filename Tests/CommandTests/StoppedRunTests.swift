@@ -76,6 +76,41 @@ final class StoppedRunTests: CommandTestCase {
         }
     }
 
+    /// As often as they come: a terminal that is closed sends two, the system's and the shell's.
+    func testSignalsOfTerminalsAndClustersSaveAndStop() throws {
+        for (signal, status) in [(SIGHUP, 129), (SIGUSR1, 138), (SIGUSR2, 140), (SIGXCPU, 152)] as [(Int32, Int32)] {
+            let output = folder.appendingPathComponent("signal \(signal)")
+            let run = try start(training(output, steps: 100_000, "--logging_steps", "5"))
+            try run.wait(for: "step 5/")
+            for _ in 0..<5 where run.isRunning {
+                run.send(signal)
+                usleep(1_000)
+            }
+            let stopped = try run.finish()
+            XCTAssertEqual(stopped.status, status, stopped.messages)
+            XCTAssertFalse(stopped.wasKilled)
+            XCTAssertTrue(stopped.messages.contains("camtl: stopped after step "), stopped.messages)
+            XCTAssertTrue(try names(in: output).contains { $0.hasPrefix("checkpoint-") })
+        }
+    }
+
+    func testUnderNohupAClosedTerminalEndsNothing() throws {
+        let shell = Process()
+        shell.executableURL = URL(fileURLWithPath: "/bin/sh")
+        shell.arguments =
+            ["-c", "trap '' HUP; \"$@\" 2> \"$0.messages\" & "
+                    + "for i in $(seq 40); do kill -HUP $! || break; sleep 0.05; done; wait $!",
+                folder.path, try Program.url().path] + training(output, steps: 20)
+        shell.standardOutput = FileHandle.nullDevice
+        shell.standardError = FileHandle.nullDevice
+        try shell.run()
+        shell.waitUntilExit()
+        let messages = try String(contentsOfFile: folder.path + ".messages", encoding: .utf8)
+        XCTAssertEqual(shell.terminationStatus, 0, messages)
+        XCTAssertFalse(messages.contains("stop"), messages)
+        XCTAssert(try names(in: output).contains("model.safetensors"))
+    }
+
     func testASecondSignalStopsAtOnce() throws {
         let run = try start(training(output, steps: 100_000, "--logging_steps", "5"))
         try run.wait(for: "step 5/")

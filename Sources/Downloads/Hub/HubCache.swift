@@ -14,6 +14,9 @@ enum ModelFiles {
     /// In the order of preference; one is enough. An index is so with the shards that it lists.
     static let weights = ["model.safetensors", "pytorch_model.bin"].flatMap { [$0, $0 + ShardIndex.suffix] }
 
+    /// The most bytes that a file may have. BERT-large's weights have 1.3 GB, and its vocabulary 0.2 MB.
+    static func limit(of file: String) -> Int { weights.contains(file) ? 64 << 30 : 64 << 20 }
+
     /// Those of a model's files that are needed.
     ///
     /// - Throws: `HubError.lacksFiles`.

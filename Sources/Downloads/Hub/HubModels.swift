@@ -15,7 +15,7 @@ public struct HubModels {
     public init(_ settings: HubSettings, report: @escaping (DownloadEvent) -> Void) {
         self.settings = settings
         self.report = report
-        client = HTTPClient(timeout: settings.timeout)
+        client = HTTPClient(patience: Patience(seconds: settings.timeout))
     }
 
     /// A folder with the model's files.
@@ -186,7 +186,7 @@ public struct HubModels {
         let linked = response["x-linked-size"].flatMap { Int($0) }.flatMap { $0 >= 0 ? $0 : nil }
         let remote = RemoteFile(
             name: file, url: url, size: linked ?? (response.redirection == nil ? response.contentLength : nil),
-            checksum: Checksum(entityTag: tag), credential: credential)
+            limit: ModelFiles.limit(of: file), checksum: Checksum(entityTag: tag), credential: credential)
         return (remote, tag)
     }
 

@@ -28,8 +28,13 @@ final class EventFile {
             throw LoggingError(path: folder.path, reason: error.localizedDescription)
         }
         (url, file) = try EventFile.create(in: folder)
-        try append(step: 0, .fileVersion("brain.Event:2"))
-        try append(step: firstStep, .sessionLog(.with { $0.status = .start }))
+        do {
+            try append(step: 0, .fileVersion("brain.Event:2"))
+            try append(step: firstStep, .sessionLog(.with { $0.status = .start }))
+        } catch {
+            unlink(url.path)
+            throw error
+        }
     }
 
     /// Adds points of curves.

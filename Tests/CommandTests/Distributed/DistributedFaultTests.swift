@@ -90,6 +90,15 @@ final class DistributedFaultTests: DistributedTestCase {
         }
     }
 
+    /// As Slurm sends it before a job's time is over.
+    func testASignalToAllProcessesStopsThemTogether() throws {
+        try assertGoesOn(size: 2) { runs in
+            for _ in 0..<2 { runs.forEach { $0.send(SIGUSR1) } }
+            for run in runs { XCTAssertEqual(try run.finish(within: 30).status, 138) }
+            XCTAssertTrue(try runs[0].messagesSoFar().contains("stopped after step"))
+        }
+    }
+
     // MARK: - At the start
 
     func testAProcessThatNeverComes() throws {
