@@ -11,6 +11,16 @@ public struct LoadReport: Sendable, Equatable {
     public var new: [String] = []
     /// Tensors of the file, by its names, that the model has no parameter for.
     public var unused: [String] = []
+
+    /// How many tensors were loaded, are new and were left unused, and what parts of the model they are: one line.
+    public var summary: String {
+        let groups = [
+            ("tensors loaded", loaded), ("new, at their initial values", new), ("of the file not used", unused),
+        ]
+        return "\(path): "
+            + groups.filter { !$0.1.isEmpty }.map { "\($0.1.count) \($0.0) (\(TensorKinds($0.1)))" }
+            .joined(separator: "; ")
+    }
 }
 
 extension CAMTLModel {

@@ -39,6 +39,7 @@ struct Predict: ParsableCommand {
     var precision = Precision.exact
 
     @OptionGroup var placement: PlacementOptions
+    @OptionGroup var naming: TensorNaming
 
     func run() throws {
         guard (1...Problems.highestCount).contains(batchSize) else {
@@ -60,6 +61,7 @@ struct Predict: ParsableCommand {
                 warn(launching.warnings + warning)
             }
             let trained = try TrainedModel(folder: folder, request)
+            if team.writes { naming.reportUnused(trained.loading) }
             _ = try Predictor(trained, batchSize: batchSize, precision: precision, team: team)
                 .predict(URL(fileURLWithPath: input), to: URL(fileURLWithPath: output))
         }
