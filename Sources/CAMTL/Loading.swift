@@ -13,6 +13,16 @@ public struct LoadReport: Sendable, Equatable {
     public var unused: [String] = []
     /// Parameters that the file has infinite values for, or such as are not numbers.
     public var notFinite: [String] = []
+
+    /// How many tensors were loaded, are new and were left unused, and what parts of the model they are: one line.
+    public var summary: String {
+        let groups = [
+            ("tensors loaded", loaded), ("new, at their initial values", new), ("of the file not used", unused),
+        ]
+        return "\(path): "
+            + groups.filter { !$0.1.isEmpty }.map { "\($0.1.count) \($0.0) (\(TensorKinds($0.1)))" }
+            .joined(separator: "; ")
+    }
 }
 
 extension CAMTLModel {

@@ -13,7 +13,7 @@
 #include <string_view>
 
 #include <ATen/core/dispatch/Dispatcher.h>
-#include <torch/torch.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 using namespace ctorch;
 using torch::autograd::AutogradContext;

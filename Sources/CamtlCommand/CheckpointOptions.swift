@@ -57,6 +57,9 @@ struct CheckpointOptions: SettingsGroup {
         help: "Updates between two log lines, and two evaluations; 0 logs none.")
     var loggingSteps = 500
 
+    @Flag(name: .customLong("verbose"), help: "Name every tensor that is loaded, new, unused or frozen.")
+    var verbose = false
+
     var settings: [Setting] {
         let resume: SettingsRecord.Value? = resumeFromCheckpoint.map {
             switch $0 {
@@ -69,6 +72,7 @@ struct CheckpointOptions: SettingsGroup {
             Setting("save_steps", saveSteps), Setting("save_total_limit", saveTotalLimit),
             Setting("resume_from_checkpoint", .flagOrText, resume), Setting("logging_dir", path: loggingDir),
             Setting("logging_first_step", loggingFirstStep), Setting("logging_steps", loggingSteps),
+            Setting("verbose", verbose),
         ]
     }
 

@@ -40,6 +40,7 @@ struct Predict: ParsableCommand {
     var precision = Precision.exact
 
     @OptionGroup var placement: PlacementOptions
+    @OptionGroup var naming: TensorNaming
 
     func run() throws {
         guard (1...Problems.highestCount).contains(batchSize) else {
@@ -61,6 +62,7 @@ struct Predict: ParsableCommand {
                 warn(launching.warnings + warning)
             }
             let trained = try TrainedModel(folder: folder, request)
+            if team.writes { naming.reportUnused(trained.loading) }
             let predictor = Predictor(trained, batchSize: batchSize, precision: precision, team: team)
             try endingQuietly {
                 try predictor.predict(URL(fileURLWithPath: input), to: URL(fileURLWithPath: output))

@@ -6,6 +6,8 @@ import Training
 /// Shows a run: a progress bar on a terminal, plain lines elsewhere, on standard error; the tables on standard output.
 final class Renderer {
     private let isTerminal = isatty(STDERR_FILENO) == 1
+    /// Whether it names every tensor.
+    private let isVerbose: Bool
     private var totalSteps = 0
     /// Updates that an earlier run made.
     private var firstStep = 0
@@ -13,6 +15,8 @@ final class Renderer {
     private var hasBar = false
     /// Why the first table that could not be written to standard output could not.
     private(set) var failure: (any Error)?
+
+    init(isVerbose: Bool = false) { self.isVerbose = isVerbose }
 
     func render(_ event: RunEvent) {
         switch event {
@@ -56,18 +60,18 @@ final class Renderer {
             "\(configuration.encoderType.rawValue): \(configuration.backbone.layerCount) layers of "
                 + "\(configuration.backbone.hiddenSize), "
                 + "tasks \(configuration.tasks.map(\.name).joined(separator: ", "))")
-        line(report.path)
-        let groups = [
-            ("tensors loaded", report.loaded), ("new, at their initial values", report.new),
-            ("of the file not used", report.unused),
-        ]
-        for (what, names) in groups where !names.isEmpty { line("\(names.count) \(what): \(summary(of: names))") }
+        line(report.summary)
+        guard isVerbose else { return }
+        for (what, names) in [("loaded", report.loaded), ("new", report.new), ("not used", report.unused)]
+        where !names.isEmpty {
+            line("\(what): \(patterns(of: names))")
+        }
     }
 
     private func show(_ report: FreezeReport) {
         let share = Double(report.trainableCount) / Double(report.totalCount)
-        let frozen = report.frozen.isEmpty ? "nothing is frozen" : "frozen: \(summary(of: report.frozen))"
-        line(frozen)
+        line(report.frozen.isEmpty ? "nothing is frozen" : "frozen: \(TensorKinds(report.frozen))")
+        if isVerbose, !report.frozen.isEmpty { line("frozen: \(patterns(of: report.frozen))") }
         line("\(report.trainableCount) of \(report.totalCount) parameters train (\(percent(share)))")
     }
 
@@ -175,7 +179,7 @@ func percent(_ share: Double) -> String { format(100 * share, 1) + " %" }
 
 /// Names in short: those that differ in their layer's number alone stand together, as in
 /// `layer.{0-4}.output.dense.weight`.
-private func summary(of names: [String]) -> String {
+func patterns(of names: [String]) -> String {
     var order: [String] = []
     var numbers: [String: [Int]] = [:]
     for name in names {

@@ -73,6 +73,6 @@ enum UsageText {
         "metric_for_best_model", "load_best_model_at_end", "early_stopping_patience", "resume_from_checkpoint",
         "sampling", "uncertainty_score", "uncertainty_dropout", "uncertainty_scoring", "eval_precision",
         "group_by_length", "threads", "bf16", "tf32", "ddp_timeout",
-        "gradient_checkpointing",
+        "gradient_checkpointing", "verbose",
     ]
 }

@@ -68,7 +68,7 @@ final class UsageTextTests: CommandTestCase {
         XCTAssert(outcome.messages.contains("3 steps of 4 × 2"), outcome.messages)
         XCTAssert(outcome.messages.contains("after step 1:"), outcome.messages)
         XCTAssert(outcome.messages.contains("after step 2:"), outcome.messages)
-        XCTAssert(outcome.messages.contains("layer.0."), "layer 0 is frozen: \(outcome.messages)")
+        XCTAssert(outcome.messages.contains("frozen: embeddings, layer 0\n"), outcome.messages)
         XCTAssert(try names(in: output).contains("eval_results.json"))
     }
 
