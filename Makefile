@@ -53,11 +53,13 @@ endif
 JOBS = $(shell awk -v cores="$$(nproc)" '/^MemAvailable/ { gigabytes = int($$2 / 1e6) } \
     END { print gigabytes < 1 ? 1 : gigabytes < cores ? gigabytes : cores }' /proc/meminfo)
 
-.PHONY: help setup ctorch build demo test bench example docs protobuf clean
+.PHONY: help setup ctorch build demo test mutate bench example docs protobuf clean
 
 help:
 	@echo 'make demo   set up, build, then train and evaluate on the sample data'
 	@echo 'make test   set up, build and run all tests'
+	@echo 'make mutate set up, then break formulas one at a time and list those that no test notices: an hour or two;'
+	@echo "            MUTATIONS='dropout*' breaks some of them"
 	@echo 'make bench  set up and build, then measure against Python and write Benchmarks/RESULTS.md:'
 	@echo '            an hour on two cores, with 16 GB of memory; on the sample data, or on GLUE in a folder with'
 	@echo "            BENCH_FLAGS='--data_dir FOLDER'"
@@ -96,9 +98,14 @@ docs: build
 test: build example
 	python3 Tests/SetupTests.py
 	python3 Tests/CheckSubmissionTests.py
+	python3 Scripts/mutate.py --check
 	CAMTL_PEERS_PYTHON="$$(python3 Scripts/peers.py)" && export CAMTL_PEERS_PYTHON && \
 	CAMTL_PROGRAM='$(PROGRAM)' CAMTL_EXAMPLE='$(CURDIR)/.build/example/debug/predict' CAMTL_PRETRAINED='$(ENCODER)' \
 	    swift test $(SWIFT_FLAGS) --disable-testable-imports --disable-swift-testing
+
+# Works in a copy in .build/mutate; MUTATIONS are names of Scripts/mutations.txt, where `*` stands for anything.
+mutate: setup
+	CXX='$(CXX)' python3 Scripts/mutate.py $(foreach pattern,$(MUTATIONS),'$(pattern)')
 
 # BENCH_FLAGS go to run.py, such as `make bench BENCH_FLAGS='--data_dir GLUE --only tokenizer'`.
 bench: build
