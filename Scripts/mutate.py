@@ -129,7 +129,9 @@ def environment():
     variables["CAMTL_SHARED_DIR"] = str(shared)
     variables["CAMTL_PRETRAINED"] = str(ROOT / ".pretrained/minilm")
     variables["CAMTL_PROGRAM"] = str(TREE / ".build/debug/camtl")
-    variables.pop("CTORCH_DIR", None)
+    # What the copy has its own of, and what make alone is told.
+    for name in ["CTORCH_DIR", "CXX"]:
+        variables.pop(name, None)
     return variables
 
 
