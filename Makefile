@@ -58,7 +58,7 @@ JOBS = $(shell awk -v cores="$$(nproc)" '/^MemAvailable/ { gigabytes = int($$2 /
 help:
 	@echo 'make demo   set up, build, then train and evaluate on the sample data'
 	@echo 'make test   set up, build and run all tests'
-	@echo 'make mutate set up, then break formulas one at a time and list those that no test notices: an hour or two;'
+	@echo 'make mutate set up, then break formulas one at a time and list those that no test notices: an hour;'
 	@echo "            MUTATIONS='dropout*' breaks some of them"
 	@echo 'make bench  set up and build, then measure against Python and write Benchmarks/RESULTS.md:'
 	@echo '            an hour on two cores, with 16 GB of memory; on the sample data, or on GLUE in a folder with'
