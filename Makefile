@@ -53,11 +53,13 @@ endif
 JOBS = $(shell awk -v cores="$$(nproc)" '/^MemAvailable/ { gigabytes = int($$2 / 1e6) } \
     END { print gigabytes < 1 ? 1 : gigabytes < cores ? gigabytes : cores }' /proc/meminfo)
 
-.PHONY: help setup ctorch build demo test tests peers bench example docs protobuf clean
+.PHONY: help setup ctorch build demo test tests peers mutate bench example docs protobuf clean
 
 help:
 	@echo 'make demo   set up, build, then train and evaluate on the sample data'
 	@echo 'make test   set up, build and run all tests'
+	@echo 'make mutate set up, then break formulas one at a time and list those that no test notices: an hour;'
+	@echo "            MUTATIONS='dropout*' breaks some of them"
 	@echo 'make bench  set up and build, then measure against Python and write Benchmarks/RESULTS.md:'
 	@echo '            an hour on two cores, with 16 GB of memory; on the sample data, or on GLUE in a folder with'
 	@echo "            BENCH_FLAGS='--data_dir FOLDER'"
@@ -106,10 +108,15 @@ peers: setup
 test: ctorch
 	@echo 'camtl: building the tests and the example package, then running them: about nine minutes on two cores'
 	@+$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j3) tests example peers
+	@python3 Scripts/mutate.py --check
 	@CAMTL_PEERS_PYTHON="$$(cat .build/peers)" CAMTL_PROGRAM='$(PROGRAM)' CAMTL_PRETRAINED='$(ENCODER)' \
 	    CAMTL_EXAMPLE='$(CURDIR)/.build/example/debug/predict' \
 	    python3 Scripts/run_tests.py --times .build/test-times.txt $(TEST_FLAGS) \
 	    -- .build/release/camtlPackageTests.xctest $(wildcard Tests/*Tests.py)
+
+# Works in a copy in .build/mutate; MUTATIONS are names of Scripts/mutations.txt, where `*` stands for anything.
+mutate: setup
+	CXX='$(CXX)' python3 Scripts/mutate.py $(foreach pattern,$(MUTATIONS),'$(pattern)')
 
 # BENCH_FLAGS go to run.py, such as `make bench BENCH_FLAGS='--data_dir GLUE --only tokenizer'`.
 bench: build

@@ -91,14 +91,14 @@ let package = Package(
             ],
             swiftSettings: swift, linkerSettings: guarded),
         .target(
-            name: "TestSupport", path: "Tests/TestSupport", exclude: ["faulty_server.py", "make_archives.py"],
+            name: "TestSupport", dependencies: ["Torch"], path: "Tests/TestSupport", exclude: ["faulty_server.py", "make_archives.py"],
             swiftSettings: swift),
         .testTarget(name: "FilesTests", dependencies: ["Files", "TestSupport"], swiftSettings: swift),
         .testTarget(
             name: "DownloadsTests", dependencies: ["Downloads", "Files", "TestSupport"], swiftSettings: swift,
             linkerSettings: guarded),
         .testTarget(
-            name: "TorchTests", dependencies: ["Torch"], exclude: ["Checkpoints/Fixtures"], swiftSettings: swift),
+            name: "TorchTests", dependencies: ["TestSupport", "Torch"], exclude: ["Checkpoints/Fixtures"], swiftSettings: swift),
         .testTarget(
             name: "TokenizationTests", dependencies: ["TestSupport", "Tokenization"], exclude: ["Fixtures"],
             swiftSettings: swift),

@@ -41,6 +41,10 @@ void ct_keep_freed_memory(void) {
 
 const char *ct_instruction_set(void) { return kernels().name; }
 
+bool ct_set_instruction_set(const char *name) {
+    return action([&] { TORCH_CHECK(limitKernels(name), "this processor has no loops for '", name, "'"); });
+}
+
 bool ct_is_sparse(CTTensor source) { return source->value.is_sparse(); }
 
 bool ct_grad_enabled(void) { return at::GradMode::is_enabled(); }

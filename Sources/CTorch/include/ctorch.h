@@ -32,6 +32,12 @@ const char *ct_version(void);
 void ct_keep_freed_memory(void);
 /// The instruction set of our own loops: "avx512", "avx2" or "portable".
 const char *ct_instruction_set(void);
+/// Makes them those of another instruction set; "" is the best that the processor has. Fails where it has none of this
+/// name. No operation may be under way.
+bool ct_set_instruction_set(const char *name);
+/// Makes "mkl" or "onednn" multiply the float32 matrices of linear layers on the CPU; "" is the better one here. Fails
+/// where libtorch has none of this name.
+bool ct_set_products(const char *name);
 void ct_set_thread_count(int32_t count);
 int32_t ct_thread_count(void);
 /// Seeds the random stream that dropout draws from on a device.
