@@ -321,9 +321,9 @@ final class ResumeTests: ToyTestCase {
         var passedOver: [String] = []
         let checkpoints = Checkpoints(outputDirectory: outputDirectory)
         let newest = try checkpoints.newest { passedOver.append("\($0.lastPathComponent): \($1)") }
-        XCTAssertEqual(newest?.lastPathComponent, "checkpoint-2")
+        XCTAssertEqual(newest?.folder.lastPathComponent, "checkpoint-2")
         XCTAssertEqual(passedOver, ["checkpoint-1000: it is a copy of the checkpoint of step 2"])
-        _ = try run(settings, in: outputDirectory, from: newest)
+        _ = try run(settings, in: outputDirectory, from: newest?.folder)
         let names = try files.contentsOfDirectory(atPath: outputDirectory.path).filter { $0.hasPrefix("checkpoint-") }
         XCTAssertEqual(names.sorted(), ["checkpoint-01", "checkpoint-1000", "checkpoint-3.bak", "checkpoint-6"])
     }
