@@ -53,11 +53,13 @@ endif
 JOBS = $(shell awk -v cores="$$(nproc)" '/^MemAvailable/ { gigabytes = int($$2 / 1e6) } \
     END { print gigabytes < 1 ? 1 : gigabytes < cores ? gigabytes : cores }' /proc/meminfo)
 
-.PHONY: help setup ctorch build demo test bench example docs protobuf clean
+.PHONY: help setup ctorch build demo test tests peers mutate bench example docs protobuf clean
 
 help:
 	@echo 'make demo   set up, build, then train and evaluate on the sample data'
 	@echo 'make test   set up, build and run all tests'
+	@echo 'make mutate set up, then break formulas one at a time and list those that no test notices: an hour;'
+	@echo "            MUTATIONS='dropout*' breaks some of them"
 	@echo 'make bench  set up and build, then measure against Python and write Benchmarks/RESULTS.md:'
 	@echo '            an hour on two cores, with 16 GB of memory; on the sample data, or on GLUE in a folder with'
 	@echo "            BENCH_FLAGS='--data_dir FOLDER'"
@@ -75,30 +77,46 @@ setup:
 	@python3 Scripts/setup.py $(DEVICE)
 
 ctorch: setup
+	@test -e '$(CTORCH_DIR)/libctorch.so' || \
+	    echo 'camtl: building the C++ library around libtorch, about a minute on two cores'
 	@+$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS)) -C Sources/CTorch CXX='$(CXX)' \
 	    LIBTORCH='$(or $(LIBTORCH_DIR),../../.libtorch)' OUT='$(ctorch_out)'
 
 build: ctorch
+	@test -e '$(PROGRAM)' || echo 'camtl: building the program, about two minutes on two cores'
 	swift build $(SWIFT_FLAGS)
 
 demo: build
 	'$(PROGRAM)' $(DEMO_FLAGS)
 
-# A package of its own that depends on this one.
+# A package of its own that depends on this one, in a debug build. Nobody edits it with an index of what is built here.
 example: ctorch
-	swift build --package-path Examples/PredictPackage --scratch-path .build/example
+	swift build --quiet --disable-index-store --package-path Examples/PredictPackage --scratch-path .build/example
 
 docs: build
 	python3 Scripts/docs.py .build/release .build/docs/camtl.doccarchive
 
-# Testable imports are what -enable-testing is for; asking for them a second time would change the flags.
-# Swift Testing is off because it would close the output with a count of its own, of no tests.
-test: build example
-	python3 Tests/SetupTests.py
-	python3 Tests/CheckSubmissionTests.py
-	CAMTL_PEERS_PYTHON="$$(python3 Scripts/peers.py)" && export CAMTL_PEERS_PYTHON && \
-	CAMTL_PROGRAM='$(PROGRAM)' CAMTL_EXAMPLE='$(CURDIR)/.build/example/debug/predict' CAMTL_PRETRAINED='$(ENCODER)' \
-	    swift test $(SWIFT_FLAGS) --disable-testable-imports --disable-swift-testing
+# The tests with all that they test.
+tests: ctorch
+	swift build $(SWIFT_FLAGS) --build-tests
+
+peers: setup
+	@python3 Scripts/peers.py > .build/peers
+
+# What the tests need is made side by side: compiling takes cores, and fetching a network. TEST_FLAGS go to
+# run_tests.py, such as `make test TEST_FLAGS='--only StoppedRunTests'`.
+test: ctorch
+	@echo 'camtl: building the tests and the example package, then running them: about nine minutes on two cores'
+	@+$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j3) tests example peers
+	@python3 Scripts/mutate.py --check
+	@CAMTL_PEERS_PYTHON="$$(cat .build/peers)" CAMTL_PROGRAM='$(PROGRAM)' CAMTL_PRETRAINED='$(ENCODER)' \
+	    CAMTL_EXAMPLE='$(CURDIR)/.build/example/debug/predict' \
+	    python3 Scripts/run_tests.py --times .build/test-times.txt $(TEST_FLAGS) \
+	    -- .build/release/camtlPackageTests.xctest $(wildcard Tests/*Tests.py)
+
+# Works in a copy in .build/mutate; MUTATIONS are names of Scripts/mutations.txt, where `*` stands for anything.
+mutate: setup
+	CXX='$(CXX)' python3 Scripts/mutate.py $(foreach pattern,$(MUTATIONS),'$(pattern)')
 
 # BENCH_FLAGS go to run.py, such as `make bench BENCH_FLAGS='--data_dir GLUE --only tokenizer'`.
 bench: build

@@ -42,6 +42,10 @@ let libraries: [LinkerSetting] =
         ]),
     ]
 
+// Of the functions that Foundation looks for in libcurl, Downloads has one in its place. See ContentLengthGuard.swift.
+let guarded: [LinkerSetting] =
+    usesPkgConfig ? [] : [.unsafeFlags(["-Xlinker", "--export-dynamic-symbol=curl_easy_getinfo"])]
+
 let swift: [SwiftSetting] = [.enableUpcomingFeature("ExistentialAny")]
 
 let package = Package(
@@ -86,18 +90,19 @@ let package = Package(
         .executableTarget(
             name: "CamtlCommand",
             dependencies: [
-                "Reporting", "Training", "CAMTL", "Tasks", "Tokenization", "Torch", "Downloads", "Files",
+                "Reporting", "Training", "CAMTL", "Files", "Tasks", "Tokenization", "Torch", "Downloads",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
-            swiftSettings: swift),
+            swiftSettings: swift, linkerSettings: guarded),
         .target(
-            name: "TestSupport", path: "Tests/TestSupport", exclude: ["faulty_server.py", "make_archives.py"],
+            name: "TestSupport", dependencies: ["Torch"], path: "Tests/TestSupport", exclude: ["faulty_server.py", "make_archives.py"],
             swiftSettings: swift),
         .testTarget(name: "FilesTests", dependencies: ["Files", "TestSupport"], swiftSettings: swift),
         .testTarget(
-            name: "DownloadsTests", dependencies: ["Downloads", "Files", "TestSupport"], swiftSettings: swift),
+            name: "DownloadsTests", dependencies: ["Downloads", "Files", "TestSupport"], swiftSettings: swift,
+            linkerSettings: guarded),
         .testTarget(
-            name: "TorchTests", dependencies: ["Torch"], exclude: ["Checkpoints/Fixtures"], swiftSettings: swift),
+            name: "TorchTests", dependencies: ["TestSupport", "Torch"], exclude: ["Checkpoints/Fixtures"], swiftSettings: swift),
         .testTarget(
             name: "TokenizationTests", dependencies: ["TestSupport", "Tokenization"], exclude: ["Fixtures"],
             swiftSettings: swift),

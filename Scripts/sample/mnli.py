@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
-from typing import Callable
-
 from .drawing import Example, Scene, Split, draw_splits, sentence, write_table
-from .mnli_premises import MATCHED, MISMATCHED, Situation
+from .mnli_premises import MATCHED, MISMATCHED
 
 
-def _scene_of(genres: dict[str, list[Callable[[random.Random], Situation]]]) -> Scene:
+def _scene_of(genres: dict) -> Scene:
     def scene(rng: random.Random) -> list[Example]:
         genre = rng.choice(list(genres))
-        premise, *hypotheses = rng.choice(genres[genre])(rng)
+        situations, topics, told = genres[genre]
+        premise, *hypotheses = rng.choice(situations)(rng, topics)
+        premise = told(rng, premise)
         labels = ("entailment", "neutral", "contradiction")
         return [Example((premise, sentence(rng.choice(pool))), label, genre) for label, pool in zip(labels, hypotheses)]
     return scene

@@ -31,6 +31,10 @@ public struct BERTConfiguration: Sendable, Equatable {
     public var paddingTokenID = 0
     /// The standard deviation of new weights.
     public var initializerRange = 0.02
+    /// The dropout before the decoders; nil is the original's, 0.1.
+    public var classifierDropout: Double?
+    /// Whether there is a token type for the second text of a pair.
+    public var takesPairs: Bool { tokenTypeCount > 1 }
 
     public init(
         hiddenSize: Int, layerCount: Int, attentionHeadCount: Int, intermediateSize: Int, vocabularySize: Int
@@ -52,6 +56,7 @@ public struct BERTConfiguration: Sendable, Equatable {
         ]
         var result = sizes.filter { !(1...$0.2).contains($0.1) }.map { "\($0.0) is \($0.1); it has to be 1 to \($0.2)" }
         let rates = [("hidden_dropout_prob", hiddenDropout), ("attention_probs_dropout_prob", attentionDropout)]
+            + (classifierDropout.map { [("classifier_dropout", $0)] } ?? [])
         result += rates.filter { !(0..<1).contains($0.1) }.map { "\($0.0) is \($0.1); it has to be from 0 to below 1" }
         let scales = [("layer_norm_eps", layerNormEpsilon), ("initializer_range", initializerRange)]
         result += scales.filter { !(0...1).contains($0.1) }.map { "\($0.0) is \($0.1); it has to be from 0 to 1" }
@@ -82,9 +87,11 @@ public struct ModelConfiguration: Sendable, Equatable {
         self.tasks = tasks
     }
 
-    /// The dropout that the configuration and the original's decoders (0.1) prescribe in training.
+    /// The dropout that the configuration, or else the original for its decoders, prescribes in training.
     public var dropout: DropoutRates {
-        DropoutRates(hidden: backbone.hiddenDropout, attention: backbone.attentionDropout, decoder: 0.1)
+        DropoutRates(
+            hidden: backbone.hiddenDropout, attention: backbone.attentionDropout,
+            decoder: backbone.classifierDropout ?? 0.1)
     }
 
     /// - Throws: `ModelError.badConfiguration` with everything that no model can be made of.
@@ -107,14 +114,9 @@ public struct ModelConfiguration: Sendable, Equatable {
             encoderType != .caMTLBase || backbone.layerCount % 2 == 0,
             "ca-mtl-base needs an even number of layers, and this encoder has \(backbone.layerCount); use ca-mtl-large")
         require(!tasks.isEmpty, "a model needs at least one task")
-        if let problem = ModelConfiguration.repetition(in: tasks) { problems.append(problem) }
+        problems += tasks.compactMap { TaskName.problem(with: $0.name) }
+        if let problem = TaskName.repetition(in: tasks.map(\.name)) { problems.append(problem) }
         if !problems.isEmpty { throw ModelError.badConfiguration(problems) }
-    }
-
-    /// What is wrong with a list that has a task more than once, or nil.
-    static func repetition(in tasks: [TaskHead]) -> String? {
-        let repeated = Dictionary(grouping: tasks, by: \.name).filter { $1.count > 1 }.keys.sorted()
-        return repeated.isEmpty ? nil : "tasks named more than once: \(repeated.joined(separator: ", "))"
     }
 
     private func divisors(of number: Int) -> String {

@@ -30,9 +30,10 @@ public struct ConfigurationFile: Sendable {
     public init(folder: URL) throws {
         let url = folder.appendingPathComponent("config.json")
         func fail(_ reason: String) -> ModelError { .badModel(path: url.path, reason: reason) }
-        guard let data = try? Data(contentsOf: url) else {
+        guard let data = try? readFile(url) else {
             throw fail("a model's folder needs this file, and it can't be read")
         }
+        if let misplaced = MisplacedContent(data) { throw fail("\(misplaced)") }
         do {
             source = try JSONText(data)
         } catch let fault as JSONText.Fault {
@@ -46,7 +47,13 @@ public struct ConfigurationFile: Sendable {
         }
         guard let entry = entry as? [String: Any] else { throw fail("the entry \"camtl\" is not a JSON object") }
         do {
-            trained = try JSONDecoder().decode(Trained.self, from: JSONText.data(of: entry))
+            let decoded = try JSONDecoder().decode(Trained.self, from: JSONText.data(of: entry))
+            if let problem = TaskName.repetition(in: decoded.tasks.map(\.name)) { throw TaskError.badName(problem) }
+            let known = decoded.tasks.map(\.name)
+            if let name = decoded.untrainedTasks?.first(where: { !known.contains($0) }) {
+                throw TaskError.malformedHead(task: name, reason: "untrained_tasks names it, and tasks doesn't")
+            }
+            trained = decoded
         } catch let error as TaskError {
             throw fail("the entry \"camtl\": \(error)")
         } catch {
@@ -82,8 +89,11 @@ public struct ConfigurationFile: Sendable {
         if let rate = try value("attention_probs_dropout_prob", Double.self) { result.attentionDropout = rate }
         if let id = try value("pad_token_id", Int.self) { result.paddingTokenID = id }
         if let std = try value("initializer_range", Double.self) { result.initializerRange = std }
+        if let rate = try value("classifier_dropout", Double.self) { result.classifierDropout = rate }
         if let name = try value("hidden_act", String.self) {
-            guard let activation = BERTConfiguration.Activation(rawValue: name) else {
+            // GELU under the name for Python's own formula of it.
+            let known = name == "gelu_python" ? "gelu" : name
+            guard let activation = BERTConfiguration.Activation(rawValue: known) else {
                 throw fail("\"hidden_act\" is \"\(name)\"; gelu and relu are supported")
             }
             result.activation = activation
@@ -91,8 +101,37 @@ public struct ConfigurationFile: Sendable {
         if let kind = try value("position_embedding_type", String.self), kind != "absolute" {
             throw fail("\"position_embedding_type\" is \"\(kind)\"; only absolute positions are supported")
         }
+        try refuseOtherArchitectures(fields, hiddenSize: result.hiddenSize, fail)
         if !result.problems.isEmpty { throw fail(result.problems.joined(separator: "; ")) }
         return result
+    }
+
+    /// Refuses what transformers would compute something else for than this program does.
+    private static func refuseOtherArchitectures(
+        _ fields: [String: Any], hiddenSize: Int, _ fail: (String) -> ModelError
+    ) throws {
+        let switches = [
+            ("is_decoder", "a decoder's attention, to earlier tokens alone"),
+            ("add_cross_attention", "attention to another encoder"),
+        ]
+        for (name, meaning) in switches {
+            guard let field = fields[name], !(field is NSNull) else { continue }
+            guard let isOn = field as? Bool else { throw fail("\"\(name)\" is \(field), which is not of the right type") }
+            if isOn { throw fail("\"\(name)\" is true, which means \(meaning), and is not supported") }
+        }
+        if let heads = fields["pruned_heads"], !(heads is NSNull), (heads as? [String: Any])?.isEmpty != true,
+            (heads as? [Any])?.isEmpty != true
+        {
+            throw fail("\"pruned_heads\" names attention heads that were taken out, which is not supported")
+        }
+        if let quantization = fields["quantization_config"], !(quantization is NSNull) {
+            throw fail(
+                "\"quantization_config\" says that the weights are quantised, which is not supported: use the model in "
+                    + "floating-point numbers")
+        }
+        if let width = fields["embedding_size"], !(width is NSNull), width as? Int != hiddenSize {
+            throw fail("\"embedding_size\" is \(width), and hidden_size \(hiddenSize); both have to be the same in BERT")
+        }
     }
 
     /// The positions, in a model's list, of the tasks that the file names as untrained.

@@ -67,10 +67,12 @@ extension CAMTLModel {
 
     /// Whether a checkpoint of plain BERT has the parameter.
     static func comesFromPretraining(_ name: String) -> Bool {
-        guard name.hasPrefix("bert.") else { return false }
-        return ![
-            "task_type_embeddings", "conditional_alignment", "task_transformation", "adapter", ".new_",
-            "random_weight_matrix", "cond_block_diag_attn", "ln_weight_modulation",
-        ].contains { name.contains($0) }
+        name.hasPrefix("bert.") && !name.contains(".new_") && !conditioningNames.contains { name.contains($0) }
     }
+
+    /// What the names of parameters have that condition the encoder on the task.
+    static let conditioningNames = [
+        "task_type_embeddings", "conditional_alignment", "task_transformation", "adapter", "random_weight_matrix",
+        "cond_block_diag_attn", "ln_weight_modulation",
+    ]
 }

@@ -11,70 +11,90 @@ public struct LoadReport: Sendable, Equatable {
     public var new: [String] = []
     /// Tensors of the file, by its names, that the model has no parameter for.
     public var unused: [String] = []
+    /// Parameters that the file has infinite values for, or such as are not numbers.
+    public var notFinite: [String] = []
+
+    /// How many tensors were loaded, are new and were left unused, and what parts of the model they are: one line.
+    public var summary: String {
+        let groups = [
+            ("tensors loaded", loaded), ("new, at their initial values", new), ("of the file not used", unused),
+        ]
+        return "\(path): "
+            + groups.filter { !$0.1.isEmpty }.map { "\($0.1.count) \($0.0) (\(TensorKinds($0.1)))" }
+            .joined(separator: "; ")
+    }
 }
 
 extension CAMTLModel {
-    /// Fills the parameters from a folder's `model.safetensors`, or its `pytorch_model.bin`, and the others with
-    /// initial values.
+    /// Fills the parameters from a folder's ``Checkpoint``, and the others with initial values.
     ///
-    /// Names are those of the original, with or without the prefix `bert.`, with `LayerNorm.gamma` and `.beta` for
-    /// `.weight` and `.bias` in old files; of a whole model with one task also transformers' `classifier` for its
-    /// decoder.
+    /// Names are those of the original, or such as wrappers and other programs make of them: see ``CheckpointNames``; of
+    /// a whole model with one task also transformers' `classifier` for its decoder.
     ///
     /// - Parameters:
-    ///   - folder: where `model.safetensors` or `pytorch_model.bin` lies.
+    ///   - folder: where `model.safetensors` or `pytorch_model.bin` lies, or an index of either's shards.
     ///   - isComplete: whether the folder is one of a whole trained model; then nothing may be missing. From a
     ///     pretrained encoder only its pooler may.
     ///   - seed: what initial values are drawn with.
     ///   - dtype: what the parameters are to be, whatever the file has.
     ///   - device: where they are to be.
-    /// - Throws: `ModelError.badModel` if there is no such file, or tensors are missing or of another shape;
+    /// - Throws: `ModelError.badModel` if there is no such file, or tensors are missing, ambiguous, of another
+    ///   shape or of no decoder here;
     ///   `CheckpointError`.
     public func load(
         from folder: URL, isComplete: Bool, seed: UInt64, dtype: DType = .float32, device: Device = .cpu
     ) throws -> LoadReport {
-        let url = try Self.checkpointURL(folder)
-        let file = try CheckpointFile.open(url)
-        var nameInFile: [String: String] = [:]
-        for name in file.names { nameInFile[currentName(name, isComplete: isComplete)] = name }
+        let file = try Self.checkpoint(in: folder)
+        let names = CheckpointNames(file, hasOneTask: isComplete && configuration.tasks.count == 1)
         let parameters = namedParameters()
-        try check(parameters, nameInFile, file, isComplete: isComplete, path: url.path)
+        try check(parameters, names, file, isComplete: isComplete)
 
-        var report = LoadReport(path: url.path)
+        var report = LoadReport(path: file.url.path)
         try materialize(seed: seed, dtype: dtype, device: device) { name, parameter in
-            guard let source = nameInFile[name], let info = file.info(source) else {
+            guard let source = names.nameInFile[name], let info = file.info(source) else {
                 report.new.append(name)
                 return nil
             }
             report.loaded.append(name)
-            return try file.withBytes(of: source) {
-                try Tensor(bytes: $0, shape: info.shape, dtype: info.dtype)
+            let tensor = try file.withBytes(of: source) {
+                try Tensor(bytes: $0, shape: info.shape, dtype: info.dtype).to(dtype)
             }
+            if try !tensor.isFinite { report.notFinite.append(name) }
+            return tensor
         }
         let known = Set(parameters.map(\.name))
-        report.unused = file.names.filter { !known.contains(currentName($0, isComplete: isComplete)) }
+        report.unused = zip(names.names, file.names).filter { !known.contains($0.0) }.map(\.1)
         return report
     }
 
-    /// The file with a folder's tensors.
-    /// - Throws: `ModelError.badModel` if there is none.
-    static func checkpointURL(_ folder: URL) throws -> URL {
-        let candidates = ["model.safetensors", "pytorch_model.bin"].map { folder.appendingPathComponent($0) }
-        guard let found = candidates.first(where: { FileManager.default.fileExists(atPath: $0.path) }) else {
-            throw ModelError.badModel(
-                path: folder.path, reason: "there is neither model.safetensors nor pytorch_model.bin in this folder")
+    /// A folder's tensors.
+    /// - Throws: `ModelError.badModel` if there are none; `CheckpointError`.
+    static func checkpoint(in folder: URL) throws -> Checkpoint {
+        if let checkpoint = try Checkpoint.open(in: folder) { return checkpoint }
+        let others = [
+            "tf_model.h5": "TensorFlow", "bert_model.ckpt.index": "TensorFlow", "flax_model.msgpack": "Flax",
+            "adapter_model.safetensors": "an adapter alone", "model.onnx": "ONNX",
+        ]
+        let found = others.keys.sorted().first {
+            FileManager.default.fileExists(atPath: folder.appendingPathComponent($0).path)
         }
-        return found
+        let hint = found.map { "; \($0) is of \(others[$0] ?? ""), which is not read" } ?? ""
+        throw ModelError.badModel(
+            path: folder.path,
+            reason: "there is neither \(Checkpoint.fileNames.joined(separator: " nor ")) in this folder\(hint)")
     }
 
     private func check(
-        _ parameters: [(name: String, parameter: Parameter)], _ nameInFile: [String: String],
-        _ file: CheckpointFile, isComplete: Bool, path: String
+        _ parameters: [(name: String, parameter: Parameter)], _ names: CheckpointNames, _ file: Checkpoint,
+        isComplete: Bool
     ) throws {
         var missing: [String] = []
         var misshapen: [String] = []
+        var ambiguous: [String] = []
         for (name, parameter) in parameters {
-            if let source = nameInFile[name], let info = file.info(source) {
+            if let (first, second) = names.repeated[name] {
+                ambiguous.append("\(first) and \(second) are both \(name)")
+            } else if let source = names.nameInFile[name], let info = file.info(source) {
                 if info.shape != parameter.shape {
                     misshapen.append("\(source) is \(info.shape), and the model's is \(parameter.shape)")
                 } else if !info.dtype.isFloatingPoint {
@@ -84,25 +104,24 @@ extension CAMTLModel {
                 missing.append(name)
             }
         }
-        func fail(_ what: String, _ list: [String]) -> ModelError {
+        func fail(_ what: String, _ list: [String], _ hint: String = "") -> ModelError {
             let shown = list.prefix(5).joined(separator: "; ") + (list.count > 5 ? "; …" : "")
-            return .badModel(path: path, reason: "\(list.count) \(what): \(shown)")
+            return .badModel(path: file.url.path, reason: "\(list.count) \(what): \(shown)\(hint)")
         }
+        if !ambiguous.isEmpty { throw fail("parameters have two tensors", ambiguous) }
         if !misshapen.isEmpty { throw fail("tensors don't fit the model", misshapen) }
-        if !missing.isEmpty { throw fail("tensors of the model are missing", missing) }
-    }
-
-    /// A checkpoint's name for a parameter as this program has it.
-    private func currentName(_ name: String, isComplete: Bool) -> String {
-        var name = name
-        if isComplete, configuration.tasks.count == 1, name.hasPrefix(SequenceClassifier.decoder + ".") {
-            name = "decoders.0.model" + name.dropFirst(SequenceClassifier.decoder.count)
+        let hint = names.unknownPrefix.map { prefix in
+            "; the file's names begin with \(prefix.debugDescription): save the encoder's own state dict"
         }
-        if name.hasSuffix(".gamma") { name = name.dropLast(5) + "weight" }
-        if name.hasSuffix(".beta") { name = name.dropLast(4) + "bias" }
-        let parts: Set = ["embeddings", "encoder", "pooler", "task_type_embeddings", "conditional_alignment"]
-        if let first = name.split(separator: ".").first, parts.contains(String(first)) { name = "bert." + name }
-        return name
+        if !missing.isEmpty { throw fail("tensors of the model are missing", missing, hint ?? "") }
+        let decoders = Set(decoders.indices.map { "\($0)" })
+        let strangers = names.names.filter { name in
+            let parts = name.split(separator: ".")
+            return parts.count > 1 && parts[0] == "decoders" && !decoders.contains(String(parts[1]))
+        }
+        guard strangers.isEmpty || !isComplete else {
+            throw fail("tensors are of decoders that no task of the model's \(decoders.count) has", strangers)
+        }
     }
 
     /// Writes `model.safetensors`, whole or not at all.

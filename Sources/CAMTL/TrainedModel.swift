@@ -61,6 +61,12 @@ public final class TrainedModel {
         let loading = try model.load(
             from: folder, isComplete: file.trained != nil || request.mustBeTrained, seed: request.seed,
             device: request.device)
+        if !loading.notFinite.isEmpty {
+            throw ModelError.badModel(
+                path: loading.path,
+                reason: "\(loading.notFinite.count) tensors have values that are infinite or not numbers, such as "
+                    + "\(loading.notFinite[0]): the file is damaged, or its training went wrong; use another model")
+        }
         model.productType = request.productType
         self.loading = loading
         untrainedTasks = file.untrainedTasks(of: configuration)
@@ -101,7 +107,7 @@ public final class TrainedModel {
         {
             throw fail("this model was made for --max_seq_length \(trained.maxSequenceLength), not \(length)")
         }
-        if let problem = ModelConfiguration.repetition(in: request.tasks ?? []) {
+        if let problem = TaskName.repetition(in: (request.tasks ?? []).map(\.name)) {
             throw ModelError.badConfiguration([problem])
         }
         let unknown = (request.tasks ?? []).map(\.name).filter { name in !trained.tasks.contains { $0.name == name } }
@@ -129,6 +135,25 @@ public final class TrainedModel {
         throw fail(
             "this is a pretrained encoder and no trained model: config.json has no entry \"camtl\", and new decoders "
                 + "would say anything; train it first (--do_train), or name a trained model's folder")
+    }
+
+    /// The names of the files that ``write(to:)`` and `export` write.
+    static let fileNames = Set(["config.json", "model.safetensors"] + WordPieceTokenizer.writtenFiles)
+
+    /// Refuses a folder that has a model which this program didn't write, as ``save(to:)`` would replace its files.
+    ///
+    /// - Throws: `ModelError.badModel`.
+    public static func checkReplaceable(_ folder: URL) throws {
+        let files = FileManager.default
+        let there = fileNames.sorted().filter { files.fileExists(atPath: folder.appendingPathComponent($0).path) }
+        guard !there.isEmpty else { return }
+        let data = try? readFile(folder.appendingPathComponent("config.json"))
+        let fields = data.flatMap { try? JSONSerialization.jsonObject(with: $0) } as? [String: Any]
+        guard fields?["camtl"] == nil else { return }
+        throw ModelError.badModel(
+            path: folder.path,
+            reason: "this folder has \(there.joined(separator: ", ")) of a model that camtl did not write, which would "
+                + "be replaced; name another --output_dir")
     }
 
     /// Writes the model's files into a folder that exists, in place of those of an earlier model. They are all there

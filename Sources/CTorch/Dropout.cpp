@@ -4,7 +4,7 @@
 #include <atomic>
 #include <cmath>
 
-#include <torch/torch.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include "PackedLayout.h"
 #include "RandomMasks.h"

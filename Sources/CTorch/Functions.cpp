@@ -2,7 +2,7 @@
 
 #include "Support.h"
 
-#include <torch/torch.h>
+#include <c10/core/GradMode.h>
 
 using namespace ctorch;
 

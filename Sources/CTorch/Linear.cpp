@@ -8,12 +8,13 @@
 #include "Support.h"
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cstdlib>
 #include <string_view>
 
 #include <ATen/core/dispatch/Dispatcher.h>
-#include <torch/torch.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 using namespace ctorch;
 using torch::autograd::AutogradContext;
@@ -37,19 +38,23 @@ const std::optional<c10::TypedOperatorHandle<Product>> &oneDNN() {
     return handle;
 }
 
-bool prefersOneDNN() {
+bool prefersOneDNN(std::string_view choice) {
 #if defined(__x86_64__)
-    static const bool result = [] {
-        if (!oneDNN()) return false;
-        const char *choice = std::getenv("CAMTL_CPU_PRODUCTS");
-        const std::string_view name = choice ? choice : "";
-        if (name == "onednn" || name == "mkl") return name == "onednn";
-        return !__builtin_cpu_is("intel") && hasAVX512();
-    }();
-    return result;
+    if (!oneDNN()) return false;
+    if (choice == "onednn" || choice == "mkl") return choice == "onednn";
+    return !__builtin_cpu_is("intel") && hasAVX512();
 #else
     return false;
 #endif
+}
+
+/// Whether oneDNN multiplies.
+std::atomic<bool> &usesOneDNN() {
+    static std::atomic<bool> result = [] {
+        const char *choice = std::getenv("CAMTL_CPU_PRODUCTS");
+        return prefersOneDNN(choice ? choice : "");
+    }();
+    return result;
 }
 
 /// x Wᵀ + b of matrices, whose strides may be any.
@@ -123,10 +128,20 @@ bool takesOneDNN(const at::Tensor &x, const at::Tensor &weight, const std::optio
     };
     return fits(x) && fits(weight) && (!bias || fits(*bias)) && weight.dim() == 2 && x.dim() >= 2
         && x.size(-1) == weight.size(1) && weight.numel() > 0 && x.numel() >= fewestRows * x.size(-1)
-        && prefersOneDNN();
+        && usesOneDNN().load(std::memory_order_relaxed);
 }
 
 }  // namespace
+
+bool ct_set_products(const char *name) {
+    return action([&] {
+        const bool result = prefersOneDNN(name);
+        TORCH_CHECK(
+            *name == 0 || std::string_view(name) == (result ? "onednn" : "mkl"), "libtorch has no '", name,
+            "' for linear layers here");
+        usesOneDNN() = result;
+    });
+}
 
 CTTensor ct_linear(CTTensor source, CTTensor weight, CTTensor bias) {
     return tensor([&] {

@@ -3,7 +3,8 @@
 #include <cmath>
 #include <map>
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 
 #include "Kernels/Kernels.h"
 #include "PackedLayout.h"

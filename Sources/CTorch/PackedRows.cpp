@@ -1,6 +1,6 @@
 // What stands between the matrix products of a layer, row by row, each in one pass over the rows there and one back.
 
-#include <torch/torch.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include "Kernels/Kernels.h"
 #include "PackedLayout.h"

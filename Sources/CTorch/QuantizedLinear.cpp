@@ -4,6 +4,7 @@
 // of their own for every row. The products of integers are added exactly, so that an output row depends on its input
 // row alone: not on the other rows, on the number of threads or on the processor.
 
+#include "Kernels/Kernels.h"
 #include "Parallel.h"
 
 #include <algorithm>
@@ -190,7 +191,8 @@ bool multipliesFast() {
         }
         return std::all_of(products.begin(), products.end(), [](int32_t sum) { return sum == depth * 255 * 127; });
     }();
-    return result;
+    // Whoever limits the instructions gets these loops, too.
+    return result && !isLimited();
 }
 
 /// A block of rows on its way through a layer; a thread keeps its memory from call to call.

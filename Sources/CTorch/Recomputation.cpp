@@ -4,8 +4,9 @@
 
 #include "Support.h"
 
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/autograd/custom_function.h>
 #include <torch/custom_class.h>
-#include <torch/torch.h>
 
 #include "RandomMasks.h"
 

@@ -9,7 +9,7 @@
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Parallel.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 #include <torch/version.h>
 
 #include "Kernels/Kernels.h"
@@ -40,6 +40,10 @@ void ct_keep_freed_memory(void) {
 }
 
 const char *ct_instruction_set(void) { return kernels().name; }
+
+bool ct_set_instruction_set(const char *name) {
+    return action([&] { TORCH_CHECK(limitKernels(name), "this processor has no loops for '", name, "'"); });
+}
 
 bool ct_is_sparse(CTTensor source) { return source->value.is_sparse(); }
 

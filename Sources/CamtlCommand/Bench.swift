@@ -38,7 +38,8 @@ struct Bench: ParsableCommand {
             throw CommandError("camtl bench measures one process; start it without torchrun or srun")
         }
         guard let location else { preconditionFailure("what is missing is a problem that has been thrown") }
-        for file in bench.files { try checkWritable(file) }
+        for file in bench.files { try OutputFile.check(file) }
+        try bench.checkFilesDiffer()
         let precisions = [("uncertainty_scoring", sampling.scoringPrecision), ("eval_precision", bench.evalPrecision)]
         let (device, warning) = try Device.choose(allowsCUDA: !devices.placement.noCUDA, launch: nil)
         warn(Precision.warnings(precisions) + (try devices.apply(on: device, precisions)))
@@ -54,8 +55,8 @@ struct Bench: ParsableCommand {
         let report = try Benchmark(configuration, settings: bench.settings) { event in
             if case .encoded = event { renderer.render(event) }
         }()
-        print(Tables.benchmark(report))
         if let path = bench.json { try report.write(to: URL(fileURLWithPath: path)) }
+        try endingQuietly { try writeToStandardOutput("\(Tables.benchmark(report))\n".utf8) }
     }
 }
 
@@ -117,6 +118,17 @@ struct BenchOptions: ParsableArguments {
     /// All that are written.
     var files: [URL] {
         [json, batchesFile, evaluationFile, textsFile].compactMap { $0.map { URL(fileURLWithPath: $0) } }
+    }
+
+    /// Refuses two results for one file, which would keep the last one alone.
+    func checkFilesDiffer() throws {
+        for (number, file) in files.enumerated() {
+            for other in files[..<number]
+            where file.standardizedFileURL == other.standardizedFileURL || isSameFile(file, other) {
+                guard !FileManager.default.fileExists(atPath: file.path) || isRegularFile(file) else { continue }
+                throw CommandError("\(file.path): two results are to be written to this file; name another")
+            }
+        }
     }
 
     var settings: BenchmarkSettings {

@@ -34,11 +34,15 @@ struct CamtlCommand: ParsableCommand {
     }
 
     static func main() {
+        StandardStreams.settle()
         WaitPolicy.settle()
         keepFreedMemory()
         let arguments = Array(CommandLine.arguments.dropFirst())
-        if Subcommands.names.contains(arguments.first ?? "") { return Subcommands.main(arguments) }
         do {
+            if let subcommand = Subcommands.named(arguments.first ?? "") {
+                try CommandLineReading.check(Array(arguments.dropFirst()), of: subcommand)
+                return Subcommands.main(arguments)
+            }
             main(try CommandLineReading(arguments, settings: parse([]).groups.flatMap(\.settings)).arguments)
         } catch {
             exit(withError: error)
@@ -60,17 +64,17 @@ struct CamtlCommand: ParsableCommand {
         configuration.model.device = launching.device
         warnings += launching.warnings
         configuration.training.batchSize *= launching.team?.size ?? 1
+        let renderer = Renderer(isVerbose: checkpoints.verbose)
         try launching.run { team in
             warnings += try devices.apply(on: launching.device, precisions)
             if team.writes { warn(warnings) }
-            try CamtlCommand.run(configuration, team, reports: team.writes)
+            try CamtlCommand.run(configuration, team, renderer: team.writes ? renderer : nil)
         }
     }
 
-    /// - Parameter reports: whether this process says and writes what happens.
-    private static func run(_ configuration: RunConfiguration, _ team: Team?, reports: Bool) throws {
-        let renderer = reports ? Renderer() : nil
-        let reporter = reports ? try RunReporter(configuration) : nil
+    /// - Parameter renderer: shows what happens; nil in a process that says and writes nothing of it.
+    private static func run(_ configuration: RunConfiguration, _ team: Team?, renderer: Renderer?) throws {
+        let reporter = renderer != nil ? try RunReporter(configuration) { renderer?.warn($0) } : nil
         let signals = StopSignals()
         do {
             try Run(configuration, team: team, shouldStop: { signals.isStopRequested }) { event in
@@ -78,9 +82,11 @@ struct CamtlCommand: ParsableCommand {
                 renderer?.render(event)
                 try signals.note(event)
             }.execute()
+            // Where nothing is trained, the table is what the run was for.
+            if !configuration.trains, let failure = renderer?.failure { try endingQuietly { throw failure } }
         } catch let stop as TrainingError {
             guard case .stopped = stop else { throw stop }
-            if reports { writeToStandardError("camtl: \(stop)\n") }
+            if renderer != nil { writeToStandardError("camtl: \(stop)\n") }
             throw signals.exitCode
         }
     }
@@ -156,5 +162,9 @@ struct Subcommands: ParsableCommand {
 
     static var names: [String] {
         configuration.subcommands.map { $0.configuration.commandName ?? "" }
+    }
+
+    static func named(_ name: String) -> (any ParsableCommand.Type)? {
+        configuration.subcommands.first { $0.configuration.commandName == name }
     }
 }

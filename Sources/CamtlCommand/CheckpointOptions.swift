@@ -44,7 +44,7 @@ struct CheckpointOptions: SettingsGroup {
 
     @Option(
         name: .customLong("logging_dir"),
-        help: "Where TensorBoard's files go. (default: runs/DATE_HOST)", completion: .directory)
+        help: "Where TensorBoard's files go. (default: runs/DATE_HOST_NUMBER)", completion: .directory)
     var loggingDir: String?
 
     @Flag(
@@ -56,6 +56,9 @@ struct CheckpointOptions: SettingsGroup {
         name: .customLong("logging_steps"), parsing: .unconditional,
         help: "Updates between two log lines, and two evaluations; 0 logs none.")
     var loggingSteps = 500
+
+    @Flag(name: .customLong("verbose"), help: "Name every tensor that is loaded, new, unused or frozen.")
+    var verbose = false
 
     var settings: [Setting] {
         let resume: SettingsRecord.Value? = resumeFromCheckpoint.map {
@@ -69,6 +72,7 @@ struct CheckpointOptions: SettingsGroup {
             Setting("save_steps", saveSteps), Setting("save_total_limit", saveTotalLimit),
             Setting("resume_from_checkpoint", .flagOrText, resume), Setting("logging_dir", path: loggingDir),
             Setting("logging_first_step", loggingFirstStep), Setting("logging_steps", loggingSteps),
+            Setting("verbose", verbose),
         ]
     }
 
@@ -106,13 +110,13 @@ struct CheckpointOptions: SettingsGroup {
         if resumeFromCheckpoint != nil, let outputDir {
             let earlier = outputDir + "/" + SettingsRecord.fileName
             if FileManager.default.fileExists(atPath: earlier) {
-                loggingDir = try SettingsFile(path: earlier).text("logging_dir")
+                loggingDir = try SettingsFile(path: earlier, isNamed: false).text("logging_dir")
             }
         }
         loggingDir = loggingDir ?? CheckpointOptions.defaultLoggingDirectory
     }
 
-    /// Such as `runs/Jan31_18-00-59_HOST`.
+    /// Such as `runs/Jan31_18-00-59_HOST_1f0c9a7e`: with a number of the run's own, as several may begin in one second.
     private static var defaultLoggingDirectory: String {
         let format = DateFormatter()
         format.locale = Locale(identifier: "en_US_POSIX")
@@ -120,6 +124,8 @@ struct CheckpointOptions: SettingsGroup {
         var name = [CChar](repeating: 0, count: 256)
         gethostname(&name, name.count - 1)
         let host = String(decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
-        return "runs/\(format.string(from: Date()))_\(host)"
+            .replacingOccurrences(of: "/", with: "_")
+        let number = String(format: "%08x", UInt32.random(in: 0 ... .max))
+        return "runs/\(format.string(from: Date()))_\(host)_\(number)"
     }
 }

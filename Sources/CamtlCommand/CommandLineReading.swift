@@ -29,16 +29,36 @@ struct CommandLineReading {
                 "\(word): there is no such command"
                     + (nearest.map { "; did you mean \($0)?" } ?? ", and settings are given by flags"))
         }
-        let known = settings.map(\.name) + CommandLineReading.parserFlags
-        let unknown = given.prefix { $0 != "--" }.filter { $0.hasPrefix("--") }
-            .map { $0.dropFirst(2).prefix { $0 != "=" } }.filter { !known.contains(String($0)) }
+        guard !given.isEmpty else {
+            throw ValidationError(
+                "nothing to do: a run takes --model_name_or_path, --data_dir and --output_dir, and one or more of "
+                    + "--do_train, --do_eval and --do_predict")
+        }
+        let unknown = CommandLineReading.unknownFlags(in: given, known: settings.map(\.name))
+        guard unknown.isEmpty else { throw ValidationError(unknown.joined(separator: "\n")) }
+        arguments = given
+    }
+
+    /// Refuses flags that a subcommand doesn't have, before its parser misses what was mistyped.
+    ///
+    /// - Throws: `CommandError` with each of them.
+    static func check(_ given: [String], of subcommand: any ParsableCommand.Type) throws {
+        let known = subcommand.helpMessage(includeHidden: true, columns: 1000).matches(of: /(?m)^  --([a-z0-9_]+)/)
+        let unknown = unknownFlags(in: given, known: known.map { String($0.output.1) })
         guard unknown.isEmpty else {
-            let messages = unknown.map { name in
-                let nearest = nearestName(to: String(name), among: settings.map(\.name))
+            let name = subcommand.configuration.commandName ?? ""
+            throw CommandError((unknown + ["`camtl \(name) --help` lists the flags"]).joined(separator: "\n"))
+        }
+    }
+
+    /// A message for each flag that there isn't, with the nearest name.
+    private static func unknownFlags(in given: [String], known: [String]) -> [String] {
+        given.prefix { $0 != "--" }.filter { $0.hasPrefix("--") }
+            .map { String($0.dropFirst(2).prefix { $0 != "=" }) }
+            .filter { !(known + parserFlags).contains($0) }
+            .map { name in
+                let nearest = nearestName(to: name, among: known)
                 return "--\(name): there is no such flag" + (nearest.map { "; did you mean --\($0)?" } ?? "")
             }
-            throw ValidationError(messages.joined(separator: "\n"))
-        }
-        arguments = given
     }
 }

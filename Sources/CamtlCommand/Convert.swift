@@ -43,6 +43,8 @@ struct Convert: ParsableCommand {
         help: "A folder or name with the vocabulary, for a checkpoint without one: the encoder it was trained from.")
     var tokenizerName: String?
 
+    @OptionGroup var naming: TensorNaming
+
     func run() throws {
         if let length = maxSeqLength, length < 3 {
             throw CommandError("--max_seq_length is \(length); a sequence has at least 3 tokens")
@@ -56,15 +58,10 @@ struct Convert: ParsableCommand {
             from: try ModelLocation(named: modelNameOrPath).folder(), to: URL(fileURLWithPath: outputDir), request)
         conversion.overwritesOutput = overwriteOutputDir
         let result = try conversion()
-        if !result.loading.unused.isEmpty {
-            let names = result.loading.unused.prefix(5).joined(separator: ", ")
-            let more = result.loading.unused.count > 5 ? ", …" : ""
-            let text = "\(result.loading.path): \(result.loading.unused.count) tensors are not used: \(names)\(more)\n"
-            writeToStandardError(text)
-        }
+        naming.reportUnused(result.loading)
         for task in result.untrained {
             writeToStandardError("\(task) is left out: its decoder is at its random start\n")
         }
-        for folder in result.folders { print(folder.path) }
+        try endingQuietly { try writeToStandardOutput(result.folders.map { $0.path + "\n" }.joined().utf8) }
     }
 }

@@ -28,8 +28,9 @@ struct Download: ParsableCommand {
         let download = try GLUEDownload(
             to: URL(fileURLWithPath: dataDir), from: baseURL, report: renderer.render)
         let reports = try download.run(sets)
-        print(Tables.download(reports))
+        let table = Result { try writeToStandardOutput("\(Tables.download(reports))\n".utf8) }
         let missing = reports.filter { $0.rows == nil }.map(\.file.path)
         if !missing.isEmpty { throw GLUEError.missingFiles(missing) }
+        try endingQuietly(table.get)
     }
 }

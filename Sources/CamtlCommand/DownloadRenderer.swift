@@ -14,7 +14,7 @@ final class DownloadRenderer {
         switch event {
         case .started(let file, let present, let size):
             (self.present, start) = (present, .now)
-            tenth = size.map { $0 == 0 ? 0 : 10 * present / $0 } ?? 0
+            tenth = size.map { $0 == 0 ? 0 : Int(10 * Double(present) / Double($0)) } ?? 0
             let rest = present == 0 ? "" : ", of which \(bytes(present)) are there"
             if !isTerminal { line("downloading \(file)\(size.map { " (\(bytes($0))\(rest))" } ?? "")") }
         case .progressed(let file, let received, let size): show(file, received, size)
@@ -28,7 +28,7 @@ final class DownloadRenderer {
 
     private func show(_ file: String, _ received: Int, _ size: Int?) {
         let seconds = Double((ContinuousClock.now - start) / .milliseconds(1)) / 1000
-        let rate = seconds > 0 ? "  \(bytes(Int(Double(received - present) / seconds)))/s" : ""
+        let rate = seconds > 0 ? "  \(bytes(Int(Double(max(received - present, 0)) / seconds)))/s" : ""
         guard let size, size > 0 else {
             if isTerminal { bar("\(file)  \(bytes(received))\(rate)") }
             return

@@ -27,10 +27,14 @@ struct Launching {
         let launch = try Launch.find(environment, localRank: localRank)
         let (device, warning) = try Device.choose(allowsCUDA: allowsCUDA, launch: launch)
         (self.device, warnings) = (device, warning.map { [$0] } ?? [])
-        // A connection that ends is told by an error, and not by the end of the process.
-        if launch != nil { signal(SIGPIPE, SIG_IGN) }
+        if launch != nil { Launching.raiseDescriptorLimit() }
+        let members = try launch.map { (launch: $0, secret: try TeamSecret(environment)) }
         do {
-            team = try launch.map { try Team($0, timeout: timeout, device: device) }
+            team = try members.map {
+                try Team($0.launch, secret: $0.secret, timeout: timeout, device: device) { text in
+                    writeToStandardError("camtl: \(text)\n")
+                }
+            }
         } catch {
             Launching.end(with: error)
         }
@@ -41,6 +45,15 @@ struct Launching {
             let cores = environment["SLURM_CPUS_ON_NODE"].flatMap(Int.init) ?? threadCount
             setThreadCount(min(threadCount, max(1, cores / team.processesHere)))
         }
+    }
+
+    /// Takes as many descriptors as the system allows: rank 0 has two or three for each process, and what else connects
+    /// to its ports takes some, too.
+    private static func raiseDescriptorLimit() {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+        limit.rlim_cur = limit.rlim_max
+        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     }
 
     /// Runs `body`, and tells the other processes how it ended.

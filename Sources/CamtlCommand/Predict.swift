@@ -1,5 +1,6 @@
 import ArgumentParser
 import CAMTL
+import Files
 import Foundation
 import Tasks
 import Training
@@ -22,10 +23,10 @@ struct Predict: ParsableCommand {
         help: "What the folder doesn't say: the task of a BertForSequenceClassification of transformers.")
     var tasks: [String] = []
 
-    @Option(name: .customLong("input"), help: "The file of rows, JSON lines.")
+    @Option(name: .customLong("input"), help: "The file of rows, JSON lines; also a pipe, as /dev/stdin.")
     var input: String
 
-    @Option(name: .customLong("output"), help: "The file to write, JSON lines.")
+    @Option(name: .customLong("output"), help: "The file to write, JSON lines; also a pipe, as /dev/stdout.")
     var output: String
 
     @Option(
@@ -39,6 +40,7 @@ struct Predict: ParsableCommand {
     var precision = Precision.exact
 
     @OptionGroup var placement: PlacementOptions
+    @OptionGroup var naming: TensorNaming
 
     func run() throws {
         guard (1...Problems.highestCount).contains(batchSize) else {
@@ -60,8 +62,11 @@ struct Predict: ParsableCommand {
                 warn(launching.warnings + warning)
             }
             let trained = try TrainedModel(folder: folder, request)
-            _ = try Predictor(trained, batchSize: batchSize, precision: precision, team: team)
-                .predict(URL(fileURLWithPath: input), to: URL(fileURLWithPath: output))
+            if team.writes { naming.reportUnused(trained.loading) }
+            let predictor = Predictor(trained, batchSize: batchSize, precision: precision, team: team)
+            try endingQuietly {
+                try predictor.predict(URL(fileURLWithPath: input), to: URL(fileURLWithPath: output))
+            }
         }
     }
 }

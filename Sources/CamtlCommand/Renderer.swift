@@ -6,17 +6,27 @@ import Training
 /// Shows a run: a progress bar on a terminal, plain lines elsewhere, on standard error; the tables on standard output.
 final class Renderer {
     private let isTerminal = isatty(STDERR_FILENO) == 1
+    /// Whether it names every tensor.
+    private let isVerbose: Bool
     private var totalSteps = 0
     /// Updates that an earlier run made.
     private var firstStep = 0
     private var trainingStart = ContinuousClock.now
     private var hasBar = false
+    /// Why the first table that could not be written to standard output could not.
+    private(set) var failure: (any Error)?
+
+    init(isVerbose: Bool = false) { self.isVerbose = isVerbose }
 
     func render(_ event: RunEvent) {
         switch event {
         case .computing(let device): line("computing on \(device)")
         case .loaded(let configuration, let report): show(configuration, report)
         case .passedOver(let folder, let reason): line("\(folder.path) is passed over: \(reason)")
+        case .withoutChecksums(let folder):
+            line(
+                "warning: \(folder.path) has no checksums, as an earlier version wrote it: damage that leaves its "
+                    + "files' sizes as they were is not noticed")
         case .nothingToResume: line("there is no checkpoint to go on from; training starts at the beginning")
         case .frozen(let report): show(report)
         case .encoded(let set, let split, let examples, let skipped, let origin):
@@ -26,7 +36,7 @@ final class Renderer {
         case .trained(let summary): show(summary)
         case .saved(let folder): line("saved the model to \(folder.path)")
         case .evaluating: break
-        case .evaluated(let report): print(Tables.evaluation(report))
+        case .evaluated(let report): table(Tables.evaluation(report))
         case .predicted(let submission, let output): show(submission, in: output)
         }
     }
@@ -51,18 +61,18 @@ final class Renderer {
             "\(configuration.encoderType.rawValue): \(configuration.backbone.layerCount) layers of "
                 + "\(configuration.backbone.hiddenSize), "
                 + "tasks \(configuration.tasks.map(\.name).joined(separator: ", "))")
-        line(report.path)
-        let groups = [
-            ("tensors loaded", report.loaded), ("new, at their initial values", report.new),
-            ("of the file not used", report.unused),
-        ]
-        for (what, names) in groups where !names.isEmpty { line("\(names.count) \(what): \(summary(of: names))") }
+        line(report.summary)
+        guard isVerbose else { return }
+        for (what, names) in [("loaded", report.loaded), ("new", report.new), ("not used", report.unused)]
+        where !names.isEmpty {
+            line("\(what): \(patterns(of: names))")
+        }
     }
 
     private func show(_ report: FreezeReport) {
         let share = Double(report.trainableCount) / Double(report.totalCount)
-        let frozen = report.frozen.isEmpty ? "nothing is frozen" : "frozen: \(summary(of: report.frozen))"
-        line(frozen)
+        line(report.frozen.isEmpty ? "nothing is frozen" : "frozen: \(TensorKinds(report.frozen))")
+        if isVerbose, !report.frozen.isEmpty { line("frozen: \(patterns(of: report.frozen))") }
         line("\(report.trainableCount) of \(report.totalCount) parameters train (\(percent(share)))")
     }
 
@@ -84,6 +94,11 @@ final class Renderer {
         case .logged(let report): show(report)
         case .evaluated(let step, let report): line("after step \(step):\n\(Tables.evaluation(report))")
         case .saved(let folder): line("saved \(folder.path)")
+        case .stoppedEarly(let stop): line("training ends early: \(stop)")
+        case .noBest(let metric, let step):
+            line(
+                "warning: no evaluation had a number for \(metric), so that none was the best; the model at the end is "
+                    + "that of the last step, \(step)")
         case .loadedBest(let step, let folder): line("the best model is that of step \(step): loaded \(folder.path)")
         }
     }
@@ -118,7 +133,20 @@ final class Renderer {
         line(
             "\(summary.steps) steps in \(duration(summary.seconds)), "
                 + "\(format(summary.seconds / Double(max(summary.steps, 1)), 3)) s each")
-        print(Tables.usage(summary.usage))
+        table(Tables.usage(summary.usage))
+    }
+
+    /// Says what goes on all the same, but may not be what the user is after.
+    func warn(_ text: String) { line("warning: \(text)") }
+
+    /// A table can be read in the run's files as well, where it has an output folder: the run goes on without.
+    private func table(_ text: String) {
+        do {
+            try writeToStandardOutput((text + "\n").utf8)
+        } catch {
+            if failure == nil { warn("\(error) The run goes on.") }
+            failure = failure ?? error
+        }
     }
 
     private func line(_ text: String) {
@@ -152,7 +180,7 @@ func percent(_ share: Double) -> String { format(100 * share, 1) + " %" }
 
 /// Names in short: those that differ in their layer's number alone stand together, as in
 /// `layer.{0-4}.output.dense.weight`.
-private func summary(of names: [String]) -> String {
+func patterns(of names: [String]) -> String {
     var order: [String] = []
     var numbers: [String: [Int]] = [:]
     for name in names {
@@ -165,7 +193,10 @@ private func summary(of names: [String]) -> String {
     return order.map { pattern in
         let found = numbers[pattern] ?? []
         guard let first = found.first, let last = found.last else { return pattern }
-        let isRange = found == Array(first...max(first, last)) && found.count > 1
+        // A file's names may have any numbers: none is counted up to.
+        let isRange =
+            found.count > 1
+            && zip(found, found.dropFirst()).allSatisfy { $0.addingReportingOverflow(1) == ($1, false) }
         let list = isRange ? "\(first)-\(last)" : found.map(String.init).joined(separator: ",")
         return pattern.replacingOccurrences(of: "#", with: found.count == 1 ? list : "{\(list)}")
     }.joined(separator: ", ")

@@ -9,16 +9,20 @@ struct SettingsFile {
     private let path: String
     private let members: [JSONText.Member]
 
+    /// - Parameter isNamed: whether the user named the file, which may then be a pipe.
     /// - Throws: `CommandError` if it can't be read, or is no JSON object.
-    init(path: String) throws {
+    init(path: String, isNamed: Bool = true) throws {
         self.path = path
+        let url = URL(fileURLWithPath: path)
         let data: Data
         do {
-            data = try Data(contentsOf: URL(fileURLWithPath: path))
+            data = isNamed ? try readNamedFile(url) : try readFile(url)
         } catch {
             let isThere = FileManager.default.fileExists(atPath: path)
-            throw CommandError("\(path): \(isThere ? "this file of settings can't be read" : "there is no such file")")
+            throw CommandError(
+                "\(path): " + (isThere ? "this file of settings can't be read: \(error)" : "there is no such file"))
         }
+        if let misplaced = MisplacedContent(data) { throw CommandError("\(path): \(misplaced)") }
         do {
             guard let members = try JSONText(data).members else {
                 throw CommandError("\(path): this is no JSON object; the keys of settings are flags' names")

@@ -4,21 +4,33 @@ import Foundation
 import Synchronization
 import Training
 
-/// SIGINT and SIGTERM: training stops after the update at hand, with a checkpoint; anything else ends at once, as does
-/// training at the second signal.
+/// The signals that tell a run to stop: training stops after the update at hand, with a checkpoint; anything else ends
+/// at once.
 final class StopSignals: Sendable {
+    /// What a person sends, or a launcher that ends all: the second one of these does not wait for the checkpoint.
+    private static let demands = [SIGINT, SIGTERM]
+    /// What a terminal that is closed sends, a cluster (Slurm's `--signal`, Grid Engine's `-notify`) and a limit on the
+    /// processor's time (`ulimit -t`), and all of them more than once: none of these ends a run that is about to save.
+    private static let requests = [SIGHUP, SIGUSR1, SIGUSR2, SIGXCPU]
+
+    /// The first signal; 0 before it.
     private let received = Atomic<Int32>(0)
+    private let hasDemand = Atomic<Bool>(false)
     private let isTraining = Atomic<Bool>(false)
     private let sources: [any DispatchSourceSignal]
 
     init() {
         let queue = DispatchQueue(label: "signals")
-        sources = [SIGINT, SIGTERM].map { number in
-            // Its default action would end the process before the source hears of it.
-            signal(number, SIG_IGN)
-            return DispatchSource.makeSignalSource(signal: number, queue: queue)
+        let numbers = (StopSignals.demands + StopSignals.requests).filter { number in
+            // The default action would end the process before the source hears of the signal.
+            let former = signal(number, SIG_IGN)
+            let wasIgnored = unsafeBitCast(former, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
+            // Under nohup it is the user who wants it to be ignored. A shell's background job has SIGINT ignored
+            // without that.
+            return !wasIgnored || StopSignals.demands.contains(number)
         }
-        for (source, number) in zip(sources, [SIGINT, SIGTERM]) {
+        sources = numbers.map { DispatchSource.makeSignalSource(signal: $0, queue: queue) }
+        for (source, number) in zip(sources, numbers) {
             source.setEventHandler { [weak self] in self?.receive(number) }
             source.resume()
         }
@@ -48,12 +60,18 @@ final class StopSignals: Sendable {
     }
 
     private func receive(_ number: Int32) {
-        let isFirst = received.exchange(number, ordering: .relaxed) == 0
-        guard isFirst, isTraining.load(ordering: .relaxed) else {
+        let isFirst = received.compareExchange(expected: 0, desired: number, ordering: .relaxed).exchanged
+        let isDemand = StopSignals.demands.contains(number)
+        let isSecondDemand = isDemand && hasDemand.exchange(true, ordering: .relaxed)
+        guard isTraining.load(ordering: .relaxed), !isSecondDemand else {
             StopSignals.say("stopped")
             _exit(128 + number)
         }
-        StopSignals.say("stopping after this step; again to stop at once")
+        if isDemand {
+            StopSignals.say("stopping after this step; again to stop at once")
+        } else if isFirst {
+            StopSignals.say("stopping after this step")
+        }
     }
 
     private static func say(_ text: String) {

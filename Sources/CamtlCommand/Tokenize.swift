@@ -26,9 +26,9 @@ struct Tokenize: ParsableCommand {
             throw CommandError("--max_seq_length is \(length); a sequence has at least 3 tokens")
         }
         let tokenizer = try WordPieceTokenizer(folder: ModelLocation(named: modelNameOrPath).folder())
-        let output = LineOutput(tokenizer, .standardOutput)
+        let output = LineOutput(tokenizer: tokenizer)
         var number = 0
-        try forEachLine(of: .standardInput) { line in
+        try forEachLine { line in
             number += 1
             guard isValidUTF8(line) else {
                 throw CommandError("standard input, line \(number): this is not valid UTF-8")
@@ -41,11 +41,13 @@ struct Tokenize: ParsableCommand {
     }
 }
 
-/// Reads lines that end with a line feed, the last also without one. Each byte is read, searched and copied a bounded
-/// number of times, however long its line is, and no more than a line and a chunk lie in memory.
-private func forEachLine(of file: FileHandle, _ body: (UnsafeRawBufferPointer) throws -> Void) throws {
+/// Reads standard input's lines, which end with a line feed, the last also without one. Each byte is read, searched and
+/// copied a bounded number of times, however long its line is, and no more than a line and a chunk lie in memory.
+private func forEachLine(_ body: (UnsafeRawBufferPointer) throws -> Void) throws {
     var pending: [UInt8] = []
-    while let chunk = try file.read(upToCount: 1 << 16), !chunk.isEmpty {
+    while true {
+        let chunk = try readStandardInput()
+        if chunk.isEmpty { break }
         try chunk.withUnsafeBytes { chunk in
             var start = 0
             while true {
@@ -70,19 +72,13 @@ private func forEachLine(of file: FileHandle, _ body: (UnsafeRawBufferPointer) t
 private struct LineOutput {
     private static let pieceSize = 1 << 16
 
-    private let tokenizer: WordPieceTokenizer
-    private let file: FileHandle
-
-    init(_ tokenizer: WordPieceTokenizer, _ file: FileHandle) {
-        self.tokenizer = tokenizer
-        self.file = file
-    }
+    let tokenizer: WordPieceTokenizer
 
     func write(_ encoding: Encoding) throws {
         var text: [UInt8] = []
         func flush(from size: Int) throws {
             guard text.count >= size else { return }
-            try file.write(contentsOf: Data(text))
+            try endingQuietly { try writeToStandardOutput(text) }
             text.removeAll(keepingCapacity: true)
         }
         func list(_ name: String, _ ids: [Int32], _ element: (Int32) -> String.UTF8View) throws {

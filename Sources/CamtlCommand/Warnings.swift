@@ -2,9 +2,6 @@ import Foundation
 import Torch
 import Training
 
-/// Writes to standard error what can be written there: a log on a full disk, or a terminal that is gone, ends no run.
-func writeToStandardError(_ text: String) { try? FileHandle.standardError.write(contentsOf: Data(text.utf8)) }
-
 /// Says on standard error what goes on all the same, but may not be what the user is after.
 func warn(_ warnings: [String]) {
     for warning in warnings { writeToStandardError("Warning: \(warning)\n") }

@@ -1,13 +1,20 @@
 import Foundation
 
-/// The file that ``writeAtomically(to:_:)`` is writing.
+/// The file that ``writeAtomically(to:_:)`` or ``OutputFile`` is writing.
 public struct FileSink: ~Copyable {
-    private let draft: FileDraft
+    private enum Place {
+        case draft(FileDraft)
+        case stream(OutputStream)
+    }
+
+    private let place: Place
     private var buffer: [UInt8] = []
     /// The bytes handed to the draft.
     private var flushed = 0
 
-    fileprivate init(_ draft: FileDraft) { self.draft = draft }
+    fileprivate init(_ draft: FileDraft) { place = .draft(draft) }
+
+    fileprivate init(_ stream: OutputStream) { place = .stream(stream) }
 
     /// Appends bytes to the file.
     ///
@@ -47,7 +54,10 @@ public struct FileSink: ~Copyable {
     }
 
     private mutating func writeThrough(_ bytes: UnsafeRawBufferPointer) throws(FileWriteError) {
-        try draft.write(bytes, at: flushed)
+        switch place {
+        case .draft(let draft): try draft.write(bytes, at: flushed)
+        case .stream(let stream): try stream.append(bytes)
+        }
         flushed += bytes.count
     }
 }
@@ -67,4 +77,13 @@ public func writeAtomically(to url: URL, _ body: (inout FileSink) throws -> Void
     try body(&sink)
     try sink.flush()
     try draft.moveIntoPlace()
+}
+
+extension OutputStream {
+    /// Writes what `body` does, piece by piece.
+    func write(_ body: (inout FileSink) throws -> Void) throws {
+        var sink = FileSink(self)
+        try body(&sink)
+        try sink.flush()
+    }
 }

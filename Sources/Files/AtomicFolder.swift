@@ -8,9 +8,13 @@ import Foundation
 ///
 /// - Parameters:
 ///   - url: The folder to write; the one it is in must exist.
+///   - isReplaceable: Whether the folder that is at `url` may be replaced, and is removed with all that is in it.
+///     Nothing else is ever replaced: no file, no symbolic link, and by default no folder.
 ///   - body: Writes the content into the folder it is given.
-/// - Throws: ``FileWriteError``, or what `body` throws.
-public func writeFolderAtomically(to url: URL, _ body: (URL) throws -> Void) throws {
+/// - Throws: ``FileWriteError``, with the reason `occupied` for what may not be replaced; or what `body` throws.
+public func writeFolderAtomically(
+    to url: URL, replacing isReplaceable: (URL) -> Bool = { _ in false }, _ body: (URL) throws -> Void
+) throws {
     let parent = url.deletingLastPathComponent()
     let draft = parent.appendingPathComponent(unfinishedName(suffix: ".folder"))
     func fail() -> FileWriteError { FileWriteError(path: url.path, reason: .system(errno)) }
@@ -18,23 +22,54 @@ public func writeFolderAtomically(to url: URL, _ body: (URL) throws -> Void) thr
     defer { try? FileManager.default.removeItem(at: draft) }
     try body(draft)
     flushFolder(draft.path)
-    // Where there is a folder already, the two change places, so that there is one at any moment.
-    if rename(draft.path, url.path) != 0 {
-        guard errno == ENOTEMPTY || errno == EEXIST, exchange(draft.path, url.path) else { throw fail() }
+    if !moveToFreePlace(draft.path, url.path) {
+        guard errno == EEXIST || errno == ENOTEMPTY else { throw fail() }
+        guard fileType(url.path) == S_IFDIR, isReplaceable(url) else {
+            throw FileWriteError(path: url.path, reason: .occupied)
+        }
+        // The two change places, so that there is one at any moment.
+        guard renameat2(draft.path, url.path, renameExchange) else { throw fail() }
     }
     flushFolder(parent.path)
 }
 
-/// Makes two paths change places at once; false, with `errno`, where the system can't.
-private func exchange(_ one: String, _ other: String) -> Bool {
+/// Whether a path is a folder, and no link to one, that holds nothing but regular files of these names, or nothing.
+public func isFolder(_ url: URL, ofFilesNamed names: Set<String>) -> Bool {
+    guard fileType(url.path) == S_IFDIR, let found = try? FileManager.default.contentsOfDirectory(atPath: url.path)
+    else { return false }
+    return found.allSatisfy { names.contains($0) && fileType(url.appendingPathComponent($0).path) == S_IFREG }
+}
+
+/// The type of what has a path, a symbolic link being one; nil if there is nothing.
+func fileType(_ path: String) -> mode_t? {
+    var status = stat()
+    return lstat(path, &status) == 0 ? status.st_mode & S_IFMT : nil
+}
+
+/// Renames, but replaces nothing; false with `errno`, which is `EEXIST` if something has the path.
+private func moveToFreePlace(_ path: String, _ place: String) -> Bool {
+    if renameat2(path, place, renameNoReplace) { return true }
+    guard errno == EINVAL || errno == ENOSYS else { return false }
+    // The file system can't tell by itself.
+    guard fileType(place) == nil else {
+        errno = EEXIST
+        return false
+    }
+    return rename(path, place) == 0
+}
+
+private let renameNoReplace: CUnsignedInt = 1
+private let renameExchange: CUnsignedInt = 2
+
+/// Linux's renameat2; false, with `errno`, where it fails or the system has none.
+private func renameat2(_ one: String, _ other: String, _ flags: CUnsignedInt) -> Bool {
     typealias Function = @convention(c) (CInt, UnsafePointer<CChar>, CInt, UnsafePointer<CChar>, CUnsignedInt) -> CInt
     // glibc's header hides this function from Swift.
     guard let symbol = dlsym(nil, "renameat2") else {
         errno = ENOSYS
         return false
     }
-    let renameExchange: CUnsignedInt = 2
-    return unsafeBitCast(symbol, to: Function.self)(AT_FDCWD, one, AT_FDCWD, other, renameExchange) == 0
+    return unsafeBitCast(symbol, to: Function.self)(AT_FDCWD, one, AT_FDCWD, other, flags) == 0
 }
 
 /// Writes files into a folder that exists, in place of those of their names. They are all there before the first is
@@ -49,7 +84,9 @@ public func writeFilesAtomically(into folder: URL, _ body: (URL) throws -> Void)
     let draft = folder.appendingPathComponent(unfinishedName(suffix: ".folder"))
     try writeFolderAtomically(to: draft, body)
     defer { try? files.removeItem(at: draft) }
-    for file in try files.contentsOfDirectory(atPath: draft.path).sorted() {
+    let names = try files.contentsOfDirectory(atPath: draft.path).sorted()
+    for file in names { try checkReplaceable(folder.appendingPathComponent(file)) }
+    for file in names {
         let target = folder.appendingPathComponent(file).path
         guard rename(draft.appendingPathComponent(file).path, target) == 0 else {
             throw FileWriteError(path: target, reason: .system(errno))
@@ -64,7 +101,8 @@ public func removeFolderAtomically(_ url: URL) throws {
     guard rename(url.path, condemned.path) == 0 else {
         throw FileWriteError(path: url.path, reason: .system(errno))
     }
-    try FileManager.default.removeItem(at: condemned)
+    // What can't be removed now is left to removeUnfinished(in:).
+    try? FileManager.default.removeItem(at: condemned)
 }
 
 /// Removes what processes that were killed have left in a folder, of files and folders they were writing or removing.
@@ -77,7 +115,8 @@ public func removeUnfinished(in folder: URL) {
 }
 
 private func isUnfinished(_ name: String) -> Bool {
-    name.hasPrefix(".camtl-") && (name.hasSuffix(".tmp") || name.hasSuffix(".folder"))
+    // No other name that only looks alike: somebody else's files may have it.
+    name.wholeMatch(of: /\.camtl-[0-9a-f]{1,16}\.(tmp|folder)/) != nil
 }
 
 /// A name that no other process takes.

@@ -18,15 +18,7 @@ public final class FileDraft {
     /// - Throws: ``FileWriteError`` if no file can be made there, or if what is there is not a regular file.
     public init(for url: URL) throws(FileWriteError) {
         place = url
-        var status = stat()
-        if stat(url.path, &status) == 0 {
-            guard status.st_mode & S_IFMT == S_IFREG else {
-                throw FileWriteError(path: url.path, reason: .notARegularFile)
-            }
-        } else if errno == ENAMETOOLONG {
-            // The draft's own name is short.
-            throw FileWriteError(path: url.path, reason: .system(ENAMETOOLONG))
-        }
+        try checkReplaceable(url)
         temporary = url.deletingLastPathComponent().appendingPathComponent(unfinishedName(suffix: ".tmp")).path
         let opened = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
         guard opened >= 0 else { throw FileWriteError(path: url.path, reason: .system(errno)) }
@@ -87,6 +79,19 @@ public final class FileDraft {
         }
         isInPlace = true
         flushFolder(place.deletingLastPathComponent().path)
+    }
+}
+
+/// Refuses a path that no file can be renamed to, or that has something else than a regular file.
+func checkReplaceable(_ url: URL) throws(FileWriteError) {
+    var status = stat()
+    if stat(url.path, &status) == 0 {
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            throw FileWriteError(path: url.path, reason: .notARegularFile)
+        }
+    } else if errno == ENAMETOOLONG {
+        // The draft's own name is short.
+        throw FileWriteError(path: url.path, reason: .system(ENAMETOOLONG))
     }
 }
 

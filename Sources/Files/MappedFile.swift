@@ -19,14 +19,19 @@ public struct SystemError: Error, CustomStringConvertible {
 
 /// A file's bytes, mapped read-only: they take memory only while they are looked at.
 ///
+/// Some file systems, as many in user space and on networks, can't map files. There the bytes are read into memory, where
+/// they stay.
+///
 /// The file must not be shortened while it is mapped: the system ends a process that reads pages that are gone.
 /// ``writeAtomically(to:_:)`` replaces a file without touching the old one's pages.
 public final class MappedFile: Sendable {
     public let count: Int
     // Read-only pages that stay mapped until deinit: any thread may read them.
     private nonisolated(unsafe) let base: UnsafeMutableRawPointer?
+    /// Whether the pages are the file's, so that those given back are read again; otherwise they are a copy.
+    let isMapped: Bool
 
-    /// - Throws: `SystemError` if the file can't be opened or is not a plain file.
+    /// - Throws: `SystemError` if the file can't be opened or read, or is not a plain file.
     public init(path: String) throws {
         // Without O_NONBLOCK opening a named pipe would wait for a writer.
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
@@ -41,12 +46,38 @@ public final class MappedFile: Sendable {
         count = Int(status.st_size)
         guard count > 0 else {
             base = nil
+            isMapped = false
             return
         }
-        guard let mapped = mmap(nil, count, PROT_READ, MAP_PRIVATE, descriptor, 0), mapped != MAP_FAILED else {
-            throw SystemError.last
+        if let mapped = mmap(nil, count, PROT_READ, MAP_PRIVATE, descriptor, 0), mapped != MAP_FAILED {
+            base = mapped
+            isMapped = true
+            return
         }
-        base = mapped
+        guard MappedFile.codesOfNoMapping.contains(errno) else { throw SystemError.last }
+        base = try MappedFile.read(count, from: descriptor)
+        isMapped = false
+    }
+
+    /// What `mmap` fails with where a file system doesn't map files.
+    private static let codesOfNoMapping = [ENODEV, EINVAL, EACCES, EPERM, ENOSYS, EOPNOTSUPP]
+
+    /// A copy of a file's first `count` bytes, in pages of its own.
+    private static func read(_ count: Int, from descriptor: Int32) throws -> UnsafeMutableRawPointer {
+        let anonymous = mmap(nil, count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+        guard let anonymous, anonymous != MAP_FAILED else { throw SystemError.last }
+        var done = 0
+        while done < count {
+            let size = pread(descriptor, anonymous + done, min(count - done, 1 << 30), off_t(done))
+            if size > 0 {
+                done += size
+            } else if size == 0 || errno != EINTR {
+                let error = size == 0 ? SystemError(code: EIO, description: "It was cut short meanwhile") : .last
+                munmap(anonymous, count)
+                throw error
+            }
+        }
+        return anonymous
     }
 
     deinit {
@@ -63,7 +94,7 @@ public final class MappedFile: Sendable {
 
     /// Gives back the memory that the pages looked at take; they are read again when they are looked at again.
     public func releasePages() {
-        if let base { madvise(base, count, MADV_DONTNEED) }
+        if let base, isMapped { madvise(base, count, MADV_DONTNEED) }
     }
 
     /// Lends the bytes to `body` in pieces, on all cores, and gives back the memory of each piece's pages after it: a
@@ -81,7 +112,7 @@ public final class MappedFile: Sendable {
             let size = min(MappedFile.pieceSize, count - offset)
             let piece = base.map { $0 + offset }
             let result = body(offset, UnsafeRawBufferPointer(start: piece, count: size))
-            if let piece { madvise(piece, size, MADV_DONTNEED) }
+            if let piece, isMapped { madvise(piece, size, MADV_DONTNEED) }
             results.withLock { $0[index] = result }
         }
         return results.withLock { $0.compactMap { $0 } }

@@ -77,7 +77,7 @@ struct ResultsFiles {
 
     /// Nothing if there is no such file of figures.
     private func read(_ name: String) -> Figures {
-        guard let data = try? Data(contentsOf: folder.appendingPathComponent(name)) else { return [:] }
+        guard let data = try? readFile(folder.appendingPathComponent(name)) else { return [:] }
         return (try? JSONDecoder().decode(Figures.self, from: data)) ?? [:]
     }
 

@@ -37,10 +37,11 @@ public struct FeatureCache: Sendable {
         let key = try FeatureKey(sources: sources, file: file, kind: task.kind, cache: self)
         let url = directory.appendingPathComponent(key.hexadecimal + ".features")
         let path = url.path
+        let labels = file.columns.hasLabel ? task.kind : nil
         var origin = FeatureSet.Origin.built
         if !overwrite {
             do {
-                return try FeatureSet(contentsOf: path, key: key, origin: .cached)
+                return try FeatureSet(contentsOf: path, key: key, labels: labels, origin: .cached)
             } catch let damage as DamagedFile {
                 origin = .rebuilt(reason: damage.reason)
             } catch let error as SystemError where error.code != ENOENT && error.code != ENOTDIR {
@@ -51,7 +52,7 @@ public struct FeatureCache: Sendable {
             sources: sources, tokenizer: tokenizer, maxSequenceLength: maxSequenceLength, hasLabels: file.columns.hasLabel
         ).build(key: key, at: url)
         do {
-            return try FeatureSet(contentsOf: path, key: key, origin: origin)
+            return try FeatureSet(contentsOf: path, key: key, labels: labels, origin: origin)
         } catch let damage as DamagedFile {
             throw FeatureCacheError(path: path, reason: "the file just written is damaged: \(damage.reason)")
         } catch let error as SystemError {

@@ -14,7 +14,7 @@ enum FeatureFile {
     /// "CAMTLFEA" in memory on a little-endian machine.
     static let magic: UInt64 = 0x4145_464C_544D_4143
     /// To be raised whenever the layout changes, or what reading and tokenizing make of the same bytes.
-    static let version: UInt64 = 2
+    static let version: UInt64 = 3
 
     static func recordOffset(_ index: Int) -> Int { Header.size + index * Record.size }
 
@@ -90,8 +90,12 @@ extension FeatureFile.Header {
 
     /// The header of a file all of whose bytes are checked.
     ///
+    /// - Parameters:
+    ///   - file: the whole file.
+    ///   - key: what it is to be a file of.
+    ///   - labels: what the examples' labels are; nil for a file without.
     /// - Throws: `DamagedFile`.
-    init(checking file: MappedFile, key: [UInt64]) throws {
+    init(checking file: MappedFile, key: [UInt64], labels: (any TaskKind)?) throws {
         guard file.count >= Self.size else { throw DamagedFile(reason: "it is cut off in its header") }
         let words = file.withBytes { bytes in
             (0..<Self.size / 8).map { bytes.loadUnaligned(fromByteOffset: $0 * 8, as: UInt64.self) }
@@ -104,24 +108,27 @@ extension FeatureFile.Header {
         guard sizes.count == 4, sizes[0] > 0, sizes[0] <= sizes[1],
             file.count == FeatureFile.wordsOffset(capacity: sizes[1]) + sizes[2] * MemoryLayout<Int32>.size
         else { throw DamagedFile(reason: "its size is not that of its contents: it was cut off or altered") }
+        guard words[11] == (labels == nil ? 0 : 1) else {
+            throw DamagedFile(reason: "whether its examples have labels is not as in the file it was made from")
+        }
         let header = Self(
             key: key, count: sizes[0], capacity: sizes[1], wordCount: sizes[2], skippedRows: sizes[3],
-            hasLabels: words[11] != 0)
+            hasLabels: labels != nil)
         let pieces = file.mapPieces { offset, bytes in
-            (hash: FeatureFile.hash(offset, bytes), wrong: header.wrongRecord(in: bytes, at: offset))
+            (hash: FeatureFile.hash(offset, bytes), wrong: header.wrongRecord(in: bytes, at: offset, labels))
         }
         guard words[0] == FeatureFile.combined(pieces.map(\.hash), size: file.count) else {
             throw DamagedFile(reason: "its checksum is wrong: it was cut off or altered")
         }
         if let index = pieces.lazy.compactMap(\.wrong).first {
-            throw DamagedFile(reason: "its record of example \(index) points outside it")
+            throw DamagedFile(reason: "its record of example \(index) points outside it, or has no label of the task's")
         }
         self = header
     }
 
-    /// The first example whose record lies in a piece of the file and points outside the words. No record lies in two
-    /// pieces: header, records and pieces are all multiples of a record's size.
-    private func wrongRecord(in bytes: UnsafeRawBufferPointer, at offset: Int) -> Int? {
+    /// The first example whose record lies in a piece of the file and points outside the words, or whose target can be
+    /// none. No record lies in two pieces: header, records and pieces are all multiples of a record's size.
+    private func wrongRecord(in bytes: UnsafeRawBufferPointer, at offset: Int, _ labels: (any TaskKind)?) -> Int? {
         let size = FeatureFile.Record.size
         let first = max(0, (offset - Self.size) / size)
         let end = min(count, (offset + bytes.count - Self.size) / size)
@@ -129,7 +136,7 @@ extension FeatureFile.Header {
             let record = FeatureFile.Record(bytes, at: FeatureFile.recordOffset(index) - offset)
             return record.offset < 0 || record.offset > wordCount
                 || record.length + record.targetCount > wordCount - record.offset
-                || record.firstSegmentLength > record.length
+                || record.firstSegmentLength > record.length || labels?.allows(record) == false
         }
     }
 }
@@ -151,5 +158,12 @@ extension FeatureFile.Record {
             offset: Int(truncatingIfNeeded: word(0)), length: Int(word(2) >> 32),
             firstSegmentLength: Int(word(2) & 0xFFFF_FFFF), line: Int(truncatingIfNeeded: word(1)),
             label: Float(bitPattern: UInt32(truncatingIfNeeded: word(3))), targetCount: Int(word(3) >> 32))
+    }
+}
+
+extension TaskKind {
+    /// Whether a record's target can be one of this kind: one number, or as many as the kind's targets have.
+    fileprivate func allows(_ record: FeatureFile.Record) -> Bool {
+        hasScalarTarget ? record.targetCount == 0 && isTarget(record.label) : record.targetCount == targetWidth
     }
 }

@@ -34,9 +34,9 @@ public final class FeatureSet: Sendable {
     private let places: [UInt32]?
 
     /// - Throws: `SystemError` if the file can't be opened; `DamagedFile` if it isn't whole or isn't what `key` names.
-    init(contentsOf path: String, key: FeatureKey, origin: Origin) throws {
+    init(contentsOf path: String, key: FeatureKey, labels: (any TaskKind)?, origin: Origin) throws {
         mapped = try MappedFile(path: path)
-        header = try FeatureFile.Header(checking: mapped, key: key.words)
+        header = try FeatureFile.Header(checking: mapped, key: key.words, labels: labels)
         self.origin = origin
         identity = key.hexadecimal
         places = nil

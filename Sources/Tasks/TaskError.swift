@@ -1,3 +1,5 @@
+import Files
+
 /// What can be wrong with the choice of a task or with a model's record of it.
 public enum TaskError: Error, Equatable, CustomStringConvertible {
     /// There is no task of that name; `nearest` is one that is spelled alike.
@@ -8,6 +10,8 @@ public enum TaskError: Error, Equatable, CustomStringConvertible {
     case notInCatalogue(name: String)
     /// The name is that of a set a task is evaluated on, not of a task to train.
     case evaluationSet(name: String, task: String)
+    /// A task has a name that none may have; the text says which, and what a name may be.
+    case badName(String)
     /// A model's entry for a task says something that can't be.
     case malformedHead(task: String, reason: String)
     /// A model's entry for a task differs from the task in its type or in its labels; `owner` says whose the task is.
@@ -25,6 +29,8 @@ public enum TaskError: Error, Equatable, CustomStringConvertible {
         case .evaluationSet(let name, let task):
             return "\"\(name)\" is an evaluation set of \(task), not a task to train: name \(task), whose decoder "
                 + "serves \(name) too."
+        case .badName(let problem):
+            return problem
         case .malformedHead(let task, let reason):
             return "the model's entry for task \"\(task)\" is malformed: \(reason)."
         case .headMismatch(let found, let expected, let owner):
@@ -44,7 +50,16 @@ public struct DataFileError: Error, Equatable, CustomStringConvertible {
         case unreadable(reason: String)
         /// The file holds no row, or only damaged ones.
         case noRows
-        case invalidUTF8
+        /// The file is none of examples, but what stands in a file's place now and then.
+        case misplaced(MisplacedContent)
+        /// The line's byte at `position`, counted from 1, can't stand there in UTF-8.
+        case invalidUTF8(byte: UInt8, position: Int)
+        /// A line without anything between others.
+        case blankLine
+        /// The header, once more.
+        case repeatedHeader
+        /// The header has the wanted column twice.
+        case repeatedColumn(name: String)
         case missingColumn(name: String, header: [String])
         /// A row ends before the wanted column, whose position is counted from 0.
         case tooFewColumns(found: Int, wanted: String, position: Int, betweenTabs: Bool = true)
@@ -88,8 +103,17 @@ extension DataFileError.Problem: CustomStringConvertible {
             return "cannot be read: \(reason)."
         case .noRows:
             return "the file holds no examples."
-        case .invalidUTF8:
-            return "the line is not valid UTF-8: convert the file to UTF-8."
+        case .misplaced(let content):
+            return "\(content)."
+        case .invalidUTF8(let byte, let position):
+            let hexadecimal = String(byte, radix: 16, uppercase: true)
+            return "the line is not valid UTF-8 at its byte \(position), 0x\(hexadecimal): convert the file to UTF-8."
+        case .blankLine:
+            return "the line is blank, with rows after it: take it out, if no row is missing there."
+        case .repeatedHeader:
+            return "the header stands here once more: take it out, if the file is whole."
+        case .repeatedColumn(let name):
+            return "the header has the column \"\(name)\" twice, and it can't be told which is meant."
         case .missingColumn(let name, let header):
             // A file of another kind may have all its content in what is taken for the header.
             let titles = header.prefix(20).map { String($0.prefix(40)).debugDescription }.joined(separator: ", ")

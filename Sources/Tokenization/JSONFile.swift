@@ -11,9 +11,12 @@ struct JSONFile {
         self.url = url
         let data: Data
         do {
-            data = try Data(contentsOf: url)
+            data = try readFile(url)
         } catch {
-            throw TokenizationError.unreadable(path: url.path, reason: error.localizedDescription)
+            throw TokenizationError.unreadable(path: url.path, reason: error.description)
+        }
+        if let misplaced = MisplacedContent(data) {
+            throw TokenizationError.unreadable(path: url.path, reason: "\(misplaced)")
         }
         do {
             root = try JSONText(data)

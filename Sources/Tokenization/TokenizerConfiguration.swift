@@ -1,3 +1,4 @@
+import Files
 import Foundation
 
 extension WordPieceTokenizer {
@@ -8,6 +9,9 @@ extension WordPieceTokenizer {
     public static let optionalFiles = [
         TokenizerFolder.configurationFile, TokenizerFolder.addedTokensFile, TokenizerFolder.specialTokensFile,
     ]
+
+    /// The files that ``writeConfiguration(to:maxLength:)`` writes.
+    public static let writtenFiles = [TokenizerFolder.vocabularyFile, TokenizerFolder.configurationFile]
 
     /// Reads the tokenizer of a model's folder: `vocab.txt` or, without one, the vocabulary of a `tokenizer.json` of
     /// the PyPI package `tokenizers`; and where they are there `tokenizer_config.json`, `added_tokens.json`,

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 
 /// The tokens of a BERT model and their ids, as `vocab.txt` lists them: one token a line, a token's id its line's
@@ -15,9 +16,12 @@ public struct Vocabulary: Sendable, Equatable {
     public init(contentsOf url: URL) throws {
         let data: Data
         do {
-            data = try Data(contentsOf: url)
+            data = try readFile(url)
         } catch {
-            throw TokenizationError.unreadable(path: url.path, reason: error.localizedDescription)
+            throw TokenizationError.unreadable(path: url.path, reason: error.description)
+        }
+        if let misplaced = MisplacedContent(data) {
+            throw TokenizationError.unreadable(path: url.path, reason: "\(misplaced)")
         }
         // Editors of Windows put a byte order mark before the first token, which is no part of it.
         let mark: [UInt8] = [0xEF, 0xBB, 0xBF]

@@ -51,6 +51,15 @@ extension Tensor {
     }
 
     public func sum() throws -> Tensor { try Tensor(ct_sum(handle)) }
+
+    /// Whether no element is infinite or not a number.
+    public var isFinite: Bool {
+        get throws {
+            // One pass decides nearly always; a sum of finite numbers may be infinite, too.
+            if try sum().item().isFinite { return true }
+            return try elements(Double.self).allSatisfy(\.isFinite)
+        }
+    }
 }
 
 // MARK: - Neural network functions

@@ -45,3 +45,12 @@ public func keepFreedMemory() { ct_keep_freed_memory() }
 /// The instruction set of this package's own loops: "avx512", "avx2" or "portable". The environment variable
 /// CAMTL_CPU_CAPABILITY, "avx2" or "portable", limits it.
 public var instructionSet: String { String(cString: ct_instruction_set()) }
+
+/// Chooses the loops of another instruction set for the whole process, "" the best that the processor has. No operation
+/// may be under way.
+/// - Throws: `TorchError` where the processor has none of this name.
+package func setInstructionSet(_ name: String) throws { try Tensor.check(ct_set_instruction_set(name)) }
+
+/// Chooses what multiplies the float32 matrices of linear layers on the CPU: "mkl", "onednn", or "" for the better one.
+/// - Throws: `TorchError` where libtorch has none of this name.
+package func setProducts(_ name: String) throws { try Tensor.check(ct_set_products(name)) }

@@ -12,6 +12,10 @@ public enum TrainingEvent: Sendable {
     case logged(LogReport)
     case evaluated(step: Int, EvaluationReport)
     case saved(URL)
+    /// Training ends before its last update, as the evaluations were not the best for long enough.
+    case stoppedEarly(EarlyStop)
+    /// The model at the end was to be that of the best evaluation, but none had a number for the figure that tells.
+    case noBest(metric: String, step: Int)
     /// The model is again that of an earlier checkpoint, the best.
     case loadedBest(step: Int, from: URL)
 }
@@ -23,6 +27,35 @@ public struct TrainingPlan: Sendable, Equatable {
     public var examples: Int
     public var batchSize: Int
     public var accumulationSteps: Int
+}
+
+/// Why training ended before its last update.
+public struct EarlyStop: Sendable, Equatable, CustomStringConvertible {
+    /// The last update.
+    public var step: Int
+    /// The key of the figure that tells, such as `eval_average`.
+    public var metric: String
+    /// The last evaluation's figure; NaN where it is not defined, nil where it isn't known.
+    public var latest: Double?
+    /// The best evaluation's figure and update; nil if no evaluation had a number.
+    public var best: (value: Double, step: Int)?
+    /// Evaluations in a row that were not the best.
+    public var evaluations: Int
+
+    public static func == (a: EarlyStop, b: EarlyStop) -> Bool { a.description == b.description }
+
+    public var description: String {
+        func text(_ value: Double) -> String { value.isNaN ? "no number" : "\(Float(value))" }
+        let start = "after step \(step), \(metric) "
+        let times = evaluations == 1 ? "the last evaluation" : "\(evaluations) evaluations in a row"
+        guard let best else {
+            return start + "was no number in \(times) (a correlation is none where all predictions or labels are the same), "
+                + "so that none was the best (--early_stopping_patience)"
+        }
+        let now = latest.map { ", and is now \(text($0))" } ?? ""
+        return start + "was not better in \(times) than the \(text(best.value)) of step \(best.step)\(now) "
+            + "(--early_stopping_patience)"
+    }
 }
 
 /// One update.

@@ -20,6 +20,14 @@ struct LogAccumulator: Sendable, Equatable, Codable {
         var mean: Double { total / Double(count) }
     }
 
+    /// Whether a run of so many updates and examples can have added this up.
+    func isPossible(steps: Int, examples: Int) -> Bool {
+        let counts = [taskLosses, taskEntropies].flatMap { $0.values.map(\.count) }
+        return (0...steps).contains(self.steps) && (0...examples).contains(self.examples)
+            && seconds >= 0 && seconds.isFinite && counts.allSatisfy { (1...max(steps, 1)).contains($0) }
+            && taskExamples.values.allSatisfy { (0...examples).contains($0) }
+    }
+
     mutating func add(_ step: StepReport) {
         steps += 1
         loss += step.loss

@@ -69,6 +69,9 @@ public enum RunEvent: Sendable {
     case loaded(ModelConfiguration, LoadReport)
     /// A checkpoint that can't be gone on from, and why.
     case passedOver(URL, reason: String)
+    /// A checkpoint that is gone on from is of the first format: whether its files are as they were written can be
+    /// told by their sizes alone.
+    case withoutChecksums(URL)
     /// There is nothing to go on from: training starts at the beginning.
     case nothingToResume
     case frozen(FreezeReport)
@@ -91,6 +94,8 @@ public enum RunError: Error, CustomStringConvertible, Sendable {
     /// The checkpoints of the output folder can't be gone on from.
     case noUsableCheckpoint(path: String, reason: String)
     case nothingToDo
+    /// The encoder has no token type for a second text, which these tasks have.
+    case encoderTakesNoPairs(path: String, tasks: [String])
     /// None of the run's test sets can be predicted.
     case nothingToPredict(reasons: [String])
     /// No figure of the tasks' evaluation has that name.
@@ -105,6 +110,9 @@ public enum RunError: Error, CustomStringConvertible, Sendable {
         case .outputInUse(let path): "the output folder \(path) is in use by another run"
         case .noUsableCheckpoint(let path, let reason):
             "the output folder \(path) has no checkpoint to go on from: \(reason)"
+        case .encoderTakesNoPairs(let path, let tasks):
+            "\(path): config.json's type_vocab_size is 1, so that the encoder has no token type for the second text of "
+                + "\(tasks.joined(separator: ", ")): leave these --tasks out, or use another encoder"
         case .nothingToDo: "there is nothing to do: give --do_train, --do_eval or --do_predict"
         case .nothingToPredict(let reasons): "there is nothing to predict: \(reasons.joined(separator: "\n"))"
         case .unknownMetric(let name, let nearest, let known):
@@ -150,7 +158,10 @@ public struct Run {
     private func executeStages() throws {
         if team.writes, let output = configuration.outputDirectory { try checkOutput(output) }
         let checkpoint = try checkpointToResume()
-        let trained = try loadModel(from: checkpoint ?? configuration.modelFolder)
+        if checkpoint?.state.isOfOldFormat == true, let folder = checkpoint?.folder {
+            try report(.withoutChecksums(folder))
+        }
+        let trained = try loadModel(from: checkpoint?.folder ?? configuration.modelFolder)
         // What rank 0 has encoded, the others find in the cache, if they see it.
         let tasks = try team?.firstThenOthers { try loadData(trained) } ?? loadData(trained)
         if team.writes { try checkPrediction(trained, tasks) }
@@ -196,22 +207,28 @@ public struct Run {
         return identity
     }
 
+    /// A checkpoint whose files are whole, with its state.
+    private typealias Checkpoint = (folder: URL, state: ResumeState)
+
     /// The checkpoint that training goes on from: the one that is named, or the newest whole one of the last run in the
-    /// output folder.
-    private func checkpointToResume() throws -> URL? {
+    /// output folder. Each process checks what it is going to read.
+    private func checkpointToResume() throws -> Checkpoint? {
         guard configuration.trains, let resumes = configuration.resumes, let output = configuration.outputDirectory
         else { return nil }
-        if case .checkpoint(let folder) = resumes {
-            _ = try ResumeState.read(from: folder)
-            return folder
-        }
+        if case .checkpoint(let folder) = resumes { return (folder, try ResumeState.readWhole(from: folder)) }
         guard let team else { return try newestCheckpoint(in: output) }
         // The others may look a moment later, when there is one more.
-        let path = try team.told("checkpoint") { try newestCheckpoint(in: output)?.path ?? "" }
-        return path.isEmpty ? nil : URL(fileURLWithPath: path)
+        var newest: Checkpoint?
+        let path = try team.told("checkpoint") {
+            newest = try newestCheckpoint(in: output)
+            return newest?.folder.path ?? ""
+        }
+        if team.isFirst || path.isEmpty { return newest }
+        let folder = URL(fileURLWithPath: path)
+        return (folder, try ResumeState.readWhole(from: folder))
     }
 
-    private func newestCheckpoint(in output: URL) throws -> URL? {
+    private func newestCheckpoint(in output: URL) throws -> Checkpoint? {
         var reasons: [String] = []
         let newest = try Checkpoints(outputDirectory: output).newest { folder, reason in
             try report(.passedOver(folder, reason: reason))
@@ -237,9 +254,15 @@ public struct Run {
         }
         guard isFolder.boolValue else { throw unusable("\(existing.path) is a file") }
         guard files.isWritableFile(atPath: existing.path) else { throw unusable("\(existing.path) is not writable") }
-        guard configuration.trains, !configuration.overwritesOutput, configuration.resumes == nil, existing == folder
-        else { return }
-        if try !files.contentsOfDirectory(atPath: folder.path).isEmpty {
+        guard existing == folder else { return }
+        try checkUnused(folder)
+        if configuration.trains { try TrainedModel.checkReplaceable(folder) }
+    }
+
+    /// Refuses a folder, which exists, that has something in it, for a training that is to begin in an empty one.
+    private func checkUnused(_ folder: URL) throws {
+        guard configuration.trains, !configuration.overwritesOutput, configuration.resumes == nil else { return }
+        if try !FileManager.default.contentsOfDirectory(atPath: folder.path).isEmpty {
             throw RunError.outputNotEmpty(path: folder.path)
         }
     }
@@ -301,6 +324,7 @@ public struct Run {
         let needsDev =
             configuration.evaluates || (configuration.trains && configuration.training.evaluationSteps != nil)
         let wanted = configuration.taskNames ?? model.tasks.map(\.name)
+        try checkPairs(wanted, trained)
         return try wanted.map { name in
             guard let id = model.tasks.firstIndex(where: { $0.name == name }) else {
                 preconditionFailure("a model that was loaded for tasks has them")
@@ -321,20 +345,30 @@ public struct Run {
         }
     }
 
+    /// Refuses tasks of pairs where the encoder has one token type, before anything is encoded.
+    private func checkPairs(_ tasks: [String], _ trained: TrainedModel) throws {
+        guard !trained.model.configuration.backbone.takesPairs else { return }
+        let pairs = try tasks.filter { try GLUE.task(named: $0).isPair }
+        if !pairs.isEmpty { throw RunError.encoderTakesNoPairs(path: trained.folder.path, tasks: pairs) }
+    }
+
     private func train(
-        _ trained: TrainedModel, _ tasks: [TaskData], from checkpoint: URL?, output: URL
+        _ trained: TrainedModel, _ tasks: [TaskData], from checkpoint: Checkpoint?, output: URL
     ) throws -> TrainingSummary {
         let trainer = try Trainer(
             trained, tasks: tasks, settings: configuration.training, team: team, shouldStop: shouldStop
         ) { try report(.training($0)) }
-        if let checkpoint { try trainer.resume(from: checkpoint) }
+        if let checkpoint { try trainer.resume(from: checkpoint.folder, checkpoint.state) }
         guard team.writes else {
             let summary = try trainer.run(outputDirectory: output)
             try report(.trained(summary))
             return summary
         }
+        try trainer.checkRoom(in: output)
         let isNew = !FileManager.default.fileExists(atPath: output.path)
         try openOutput(output)
+        // Another run may have ended there while this one read its data.
+        try checkUnused(output)
         removeUnfinished(in: output)
         let summary: TrainingSummary
         do {

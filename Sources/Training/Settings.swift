@@ -66,8 +66,8 @@ struct StepPlan: Sendable, Equatable {
     private let lastStep: Int
     /// How many epochs there are at most.
     private let epochs: Int
-    private let batchesPerEpoch: Int
-    private let accumulationSteps: Int
+    let batchesPerEpoch: Int
+    let accumulationSteps: Int
     private let reproducesOriginal: Bool
 
     init(_ settings: TrainingSettings, batchesPerEpoch: Int) {

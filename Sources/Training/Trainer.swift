@@ -95,15 +95,21 @@ public final class Trainer {
     /// Makes the run go on from a checkpoint, whose weights the model has.
     ///
     /// - Throws: `ResumeError` if the checkpoint is damaged or of another run; `CheckpointError`.
-    public func resume(from folder: URL) throws {
-        let state = try ResumeState.read(from: folder)
+    public func resume(from folder: URL) throws { try resume(from: folder, ResumeState.readWhole(from: folder)) }
+
+    /// - Parameter state: the checkpoint's, whose files have been checked.
+    func resume(from folder: URL, _ state: ResumeState) throws {
         let differences = differences(checkpoint: state.settings, run: identity)
         guard differences.isEmpty else {
             throw ResumeError.otherRun(path: folder.path, differences: differences)
         }
+        if let problem = state.problem(plan: plan, batches: batches, usage: usage) {
+            throw ResumeError.notWhole(path: folder.path, reason: "in its \(ResumeState.fileName), \(problem)")
+        }
         history = try TrainerState.read(from: folder)
         try updater.restore(
-            from: folder.appendingPathComponent(Trainer.optimizerFile), lossScaler: state.lossScaler)
+            from: folder.appendingPathComponent(Trainer.optimizerFile), lossScaler: state.lossScaler,
+            step: state.progress.step)
         try state.dropout.resume(on: model.device)
         batches.place = state.sampler
         scorer.state = state.scorer
@@ -113,6 +119,14 @@ public final class Trainer {
         // Another metric starts to look for the best anew.
         if state.best.metric == best.metric { best = state.best }
         try report(.resumed(step: progress.step, from: folder))
+    }
+
+    /// Refuses an output folder in which something else has the path of a checkpoint that the run may come to.
+    ///
+    /// - Throws: `FileWriteError`.
+    func checkRoom(in outputDirectory: URL) throws {
+        let first = progress.step + 1
+        try Checkpoints(outputDirectory: outputDirectory).checkRoom(for: first..<max(first, plan.expectedSteps + 1))
     }
 
     /// Trains to the end, or until it is to stop, saving a checkpoint folder in `outputDirectory` every `saveSteps`
@@ -149,6 +163,14 @@ public final class Trainer {
             progress.epoch += 1
             progress.batch = 0
         }
+        if isOutOfPatience, !plan.isFinished(step: progress.step, epoch: progress.epoch) {
+            try report(
+                .stoppedEarly(
+                    EarlyStop(
+                        step: progress.step, metric: best.metric, latest: best.latest,
+                        best: best.value.flatMap { value in best.step.map { (value, $0) } },
+                        evaluations: best.evaluationsSince)))
+        }
         try finish(checkpoints)
         progress.seconds = clock.seconds
         history.recordEnd(summary(checkpoints))
@@ -159,8 +181,12 @@ public final class Trainer {
     }
 
     private var isFinished: Bool {
-        if let patience = settings.earlyStoppingPatience, best.evaluationsSince >= patience { return true }
-        return plan.isFinished(step: progress.step, epoch: progress.epoch)
+        isOutOfPatience || plan.isFinished(step: progress.step, epoch: progress.epoch)
+    }
+
+    /// Whether the evaluations were not the best for so long that training ends.
+    private var isOutOfPatience: Bool {
+        settings.earlyStoppingPatience.map { best.evaluationsSince >= $0 } ?? false
     }
 
     /// Epochs gone by, with their fraction.
@@ -301,7 +327,7 @@ public final class Trainer {
         try readUpdates()
         guard team.writes else { return }
         let folder = checkpoints.folder(step: progress.step)
-        try writeFolderAtomically(to: folder) { draft in
+        try writeFolderAtomically(to: folder, replacing: Checkpoints.isOurs) { draft in
             try trained.write(to: draft)
             try updater.save(to: draft.appendingPathComponent(Trainer.optimizerFile))
             try history.write(summary(checkpoints), to: draft)
@@ -314,7 +340,7 @@ public final class Trainer {
         }
         try report(.saved(folder))
         if let limit = settings.saveTotalLimit {
-            try checkpoints.rotate(limit: limit, best: best.step, run: run)
+            try checkpoints.rotate(limit: limit, newest: progress.step, best: best.step, run: run)
         }
     }
 
@@ -325,10 +351,21 @@ public final class Trainer {
             try evaluate()
             if best.step == progress.step { try save(checkpoints) }
         }
-        guard let step = best.step, step != progress.step else { return }
+        guard let step = best.step else { return try report(.noBest(metric: best.metric, step: progress.step)) }
+        guard step != progress.step else { return }
         let folder = checkpoints.folder(step: step)
         // It may have been written only now.
         try team?.meet()
+        do {
+            try ResumeState.read(from: folder).checkFiles(in: folder) {
+                $0 != Trainer.optimizerFile && $0 != TrainerState.fileName
+            }
+        } catch ResumeError.notWhole(let path, let reason) {
+            // What has been trained since is not lost with it.
+            let last = checkpoints.folder(step: progress.step)
+            if !FileManager.default.fileExists(atPath: last.path) { try save(checkpoints) }
+            throw ResumeError.bestNotWhole(path: path, reason: reason, last: last.path)
+        }
         try trained.reload(from: folder)
         try report(.loadedBest(step: step, from: folder))
     }

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Torch
 import XCTest
 
@@ -57,7 +58,7 @@ enum GoldenFiles {
 
 /// Tests that compute with libtorch, in one thread: more would only wait for one another on tensors this small, and for
 /// long where other processes want the processors, too.
-class ComputingTestCase: XCTestCase {
+class ComputingTestCase: ProcessorChoiceTestCase {
     override class func setUp() { setThreadCount(1) }
 }
 

@@ -34,6 +34,26 @@ final class LoadingTests: ComputingTestCase {
         }
     }
 
+    /// Of DataParallel, torch.compile, FSDP, a training script's class, and two of them.
+    func testReadsNamesThroughWrappers() throws {
+        for prefix in ["module.", "_orig_mod.", "model.", "model.model.", "bert.", "module._orig_mod.", "module.bert."] {
+            try assertReadsPretrained { prefix + $0 }
+        }
+        try assertReadsPretrained { "module." + $0.dropFirst("bert.".count) }
+        try assertReadsPretrained { $0.replacing(".attention.", with: "._fsdp_wrapped_module.attention.") }
+        try assertReadsPretrained { $0.replacing("bert.encoder.", with: "bert.encoder._orig_mod.") }
+    }
+
+    func testReadsATrainedModelThroughAWrapper() throws {
+        let tensors = try tensors(of: newModel())
+        for prefix in ["module.", "_orig_mod.", "model."] {
+            try write(Dictionary(uniqueKeysWithValues: tensors.map { (prefix + $0, $1) }))
+            let report = try CAMTLModel(configuration).load(from: folder, isComplete: true, seed: 1)
+            XCTAssertEqual(report.new + report.unused, [], prefix)
+            XCTAssertEqual(report.loaded.count, tensors.count)
+        }
+    }
+
     func testListsWhatItReadsWhatIsNewAndWhatItLeaves() throws {
         var tensors = try pretrained()
         let strangers = ["cls.predictions.bias", "embeddings.position_ids", "bert.encoder.layer.9.output.dense.bias"]
@@ -105,6 +125,84 @@ final class LoadingTests: ComputingTestCase {
         XCTAssertThrowsError(try CAMTLModel(configuration).load(from: folder, isComplete: false, seed: 1)) {
             XCTAssertEqual(
                 "\($0)", "\(folder.path): there is neither model.safetensors nor pytorch_model.bin in this folder")
+        }
+    }
+
+    func testRefusesNamesBehindAnUnknownPrefixByThatPrefix() throws {
+        let tensors = try pretrained()
+        try write(Dictionary(uniqueKeysWithValues: tensors.map { ("teacher." + $0, $1) }))
+        XCTAssertThrowsError(try CAMTLModel(configuration).load(from: folder, isComplete: false, seed: 1)) {
+            XCTAssert("\($0)".contains("the file's names begin with \"teacher.bert.\""), "\($0)")
+        }
+        // Beside the encoder they are another's, and left.
+        var both = tensors
+        for (name, tensor) in tensors { both["teacher." + name] = tensor }
+        try write(both)
+        let report = try CAMTLModel(configuration).load(from: folder, isComplete: false, seed: 1)
+        XCTAssertEqual(report.unused.filter { $0.hasPrefix("teacher.") }.count, tensors.count)
+    }
+
+    func testRefusesTwoTensorsForOneParameter() throws {
+        let name = "bert.embeddings.LayerNorm.weight"
+        for other in ["embeddings.LayerNorm.weight", "bert.embeddings.LayerNorm.gamma", "module.\(name)"] {
+            var tensors = try pretrained()
+            tensors[other] = tensors[name]
+            try write(tensors)
+            XCTAssertThrowsError(try CAMTLModel(configuration).load(from: folder, isComplete: false, seed: 1)) {
+                XCTAssert("\($0)".contains("1 parameters have two tensors: "), "\($0)")
+                XCTAssert("\($0)".contains(other), "\($0)")
+            }
+        }
+    }
+
+    func testRefusesATrainedModelsDecodersThatHaveNoTask() throws {
+        var tensors = try tensors(of: newModel())
+        tensors["decoders.2.model.bias"] = try .zeros([2])
+        try write(tensors)
+        assertRefuses(
+            isComplete: true, "1 tensors are of decoders that no task of the model's 2 has: decoders.2.model.bias")
+    }
+
+    func testListsWhatIsNotFinite() throws {
+        for (dtype, value) in [(DType.float32, Double.nan), (.float16, .infinity), (.float64, 1e300)] {
+            var tensors = try pretrained().mapValues { try $0.to(dtype) }
+            tensors["bert.embeddings.LayerNorm.bias"] = try .full([24], value, dtype: dtype)
+            // Large, with an infinite sum in its own type.
+            tensors["bert.pooler.dense.bias"] = try .full([24], 6e4, dtype: dtype)
+            try write(tensors)
+            let report = try CAMTLModel(configuration).load(from: folder, isComplete: false, seed: 1)
+            XCTAssertEqual(report.notFinite, ["bert.embeddings.LayerNorm.bias"], "\(dtype)")
+        }
+    }
+
+    func testReadsShards() throws {
+        let tensors = try pretrained()
+        try write(tensors)
+        let names = tensors.keys.sorted()
+        var map: [String: String] = [:]
+        let whole = folder.appendingPathComponent("model.safetensors")
+        for (number, part) in [names[..<20], names[20...]].enumerated() {
+            let shard = "model-0000\(number + 1)-of-00002.safetensors"
+            try write(tensors.filter { part.contains($0.key) })
+            try FileManager.default.moveItem(at: whole, to: folder.appendingPathComponent(shard))
+            for name in part { map[name] = shard }
+        }
+        let index = folder.appendingPathComponent("model.safetensors.index.json")
+        try JSONEncoder().encode(["weight_map": map]).write(to: index)
+        let model = try CAMTLModel(configuration)
+        let report = try model.load(from: folder, isComplete: false, seed: 1)
+        XCTAssertEqual(report.path, index.path)
+        let read = try self.tensors(of: model)
+        XCTAssertEqual(Set(report.loaded), Set(names).intersection(read.keys))
+        for name in report.loaded { XCTAssertEqual(try read[name]?.bytes(), try tensors[name]?.bytes(), name) }
+    }
+
+    func testNamesAFileOfAnotherFrameworkWhereThereIsNoneToRead() throws {
+        try Data().write(to: folder.appendingPathComponent("tf_model.h5"))
+        XCTAssertThrowsError(try CAMTLModel(configuration).load(from: folder, isComplete: false, seed: 1)) {
+            XCTAssertEqual(
+                "\($0)", "\(folder.path): there is neither model.safetensors nor pytorch_model.bin in this folder; "
+                    + "tf_model.h5 is of TensorFlow, which is not read")
         }
     }
 

@@ -17,6 +17,60 @@ final class ModelTests: ComputingTestCase {
         XCTAssertEqual(moved, [2, 3, 5])
     }
 
+    /// Losses of parts, each of which knows how many sequences of a task the whole has, add up to the whole's.
+    func testLossesOfPartsAddUpToTheBatchs() throws {
+        let model = try newModel()
+        let sequences: [(ids: [Int32], task: Int, label: Double)] = [
+            ([2, 5, 3], 0, 1), ([2, 4, 4, 3], 1, 0.5), ([2, 7, 3], 0, 0), ([2, 9, 8, 3], 0, 1), ([2, 6, 3], 1, 3),
+        ]
+        func loss(_ part: [Int], wholeBatch: [Int: Int]?) throws -> BatchLoss {
+            let batch = batch { batch in
+                for (ids, task, _) in part.map({ sequences[$0] }) {
+                    batch.append(inputIDs: ids, tokenTypeIDs: ids.map { _ in 0 }, taskID: task)
+                }
+            }
+            return try model(batch).loss(
+                labels: part.map { sequences[$0].label }, configuration: configuration, wholeBatch: wholeBatch)
+        }
+        let whole = try loss(Array(0..<5), wholeBatch: nil).total.item()
+        XCTAssertEqual(try loss(Array(0..<5), wholeBatch: [0: 3, 1: 2]).total.item(), whole, accuracy: 1e-6)
+        let parts = try [[0, 1, 4], [2], [3]].map { try loss($0, wholeBatch: [0: 3, 1: 2]).total.item() }
+        XCTAssertEqual(parts.reduce(0, +), whole, accuracy: 1e-5)
+        // Each sequence alone: its task's mean is over three or two, the batch's over two tasks.
+        let alone = try sequences.indices.map { index in
+            try loss([index], wholeBatch: nil).total.item() / (sequences[index].task == 0 ? 3 : 2) / 2
+        }
+        XCTAssertEqual(alone.reduce(0, +), whole, accuracy: 1e-5)
+    }
+
+    // MARK: - Dropout
+
+    /// Each rate is that of its own places: what they draw of the random stream, in blocks of 32 elements, tells.
+    func testDropoutIsDrawnWhereItsRateIsTheRule() throws {
+        for type in EncoderType.allCases {
+            var configuration = configuration
+            configuration.encoderType = type
+            let model = try newModel(configuration)
+            let batch = batch {
+                $0.append(inputIDs: [2, 5, 4, 3], tokenTypeIDs: [0, 0, 0, 0], taskID: 0)
+                $0.append(inputIDs: [2, 7, 3], tokenTypeIDs: [0, 0, 0], taskID: 0)
+                $0.append(inputIDs: [2, 7, 6, 6, 3], tokenTypeIDs: [0, 0, 0, 0, 0], taskID: 1)
+            }
+            func blocks(_ rates: DropoutRates) throws -> UInt64 {
+                try seedRandomStream(1)
+                _ = try model(batch, dropout: rates)
+                return try RandomStreamPlace.current(on: .cpu).counter / 8
+            }
+            XCTAssertEqual(try blocks(.none), 0)
+            // The embeddings of 12 tokens, 24 wide, and two sums of every layer, of which the last has three rows.
+            XCTAssertEqual(try blocks(.init(hidden: 0.5, attention: 0, decoder: 0)), 9 + 2 * (3 * 12 + 3), "\(type)")
+            // A row of weights for each query of each of 3 heads.
+            XCTAssertEqual(try blocks(.init(hidden: 0, attention: 0.5, decoder: 0)), 3 * (3 * 12 + 3), "\(type)")
+            // Two pooled rows of the one task, and one of the other.
+            XCTAssertEqual(try blocks(.init(hidden: 0, attention: 0, decoder: 0.5)), 2 + 1, "\(type)")
+        }
+    }
+
     // MARK: - Initial values
 
     /// Weights are normal with the configuration's deviation, biases 0, norms 1 and 0, the attention blocks' matrix 0.
@@ -91,6 +145,7 @@ final class ModelTests: ComputingTestCase {
         assertRefuses("pad_token_id 11 is outside of the vocabulary of 11") { $0.backbone.paddingTokenID = 11 }
         assertRefuses("at least one task") { $0.tasks = [] }
         assertRefuses("named more than once: cola") { $0.tasks.append($0.tasks[0]) }
+        assertRefuses("\"../victim\" can't be the name of a file") { $0.tasks[0].name = "../victim" }
     }
 
     // MARK: - Helpers

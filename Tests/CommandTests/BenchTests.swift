@@ -31,6 +31,7 @@ final class BenchTests: CommandTestCase {
         }
         var tasks: [String]
         var threads: Int
+        var instructions: String
         var gemmPeak: Double
         var secondsToFirstStep: Double?
         var training: [Training]
@@ -99,7 +100,24 @@ final class BenchTests: CommandTestCase {
         for part in ["proportional", "evaluation", "tokenizer", "peak memory"] {
             XCTAssert(outcome.text.contains(part), outcome.text)
         }
+        try assertTable(outcome.text, has: training)
         XCTAssertEqual(try names(in: folder), ["bench.json", "encoder", "glue"])
+    }
+
+    /// The rates that the table prints are those of the written figures, to the digits that it has.
+    private func assertTable(_ text: String, has training: Report.Training) throws {
+        let line = try XCTUnwrap(text.split(separator: "\n").first { $0.hasPrefix("step of 5, proportional") })
+        let cells = line.replacingOccurrences(of: "  +", with: "\t", options: .regularExpression)
+            .split(separator: "\t").suffix(4).dropLast().map { Double($0) ?? .nan }
+        let amounts = [
+            training.examples.map(Double.init), training.tokens.map(Double.init), training.operations.map { $0 / 1e9 },
+        ]
+        for (cell, amounts) in zip(cells, amounts) {
+            let rates = zip(amounts, training.seconds).map { $0 / $1 }.sorted()
+            let median = (rates[1] + rates[2]) / 2
+            XCTAssertEqual(cell, median, accuracy: 0.01 * median + 6e-4, String(line))
+        }
+        XCTAssertEqual(cells.count, 3)
     }
 
     func testInexactPicksAreComparedWithExactOnes() throws {
@@ -118,11 +136,15 @@ final class BenchTests: CommandTestCase {
         try assertRefuses(
             bench("--measure", "training", "--write_batches", folder.appendingPathComponent("no/batches").path),
             "no/batches: not written")
+        let file = folder.appendingPathComponent("figures").path
+        try assertRefuses(bench("--json", file, "--write_texts", file), "two results are to be written to this file")
     }
 
     func testEveryPositionTakesTheSameSteps() throws {
-        try camtl(bench("--measure", "training", "--every_position"))
+        try camtl(
+            bench("--measure", "training", "--every_position"), environment: ["CAMTL_CPU_CAPABILITY": "portable"])
         XCTAssertEqual(try XCTUnwrap(report().training.first).examples, [5, 5, 5, 5])
+        XCTAssertEqual(try report().instructions, "portable")
     }
 
     func testWrittenBatchesAreThoseThatWereMeasured() throws {

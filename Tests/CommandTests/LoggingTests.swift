@@ -143,6 +143,19 @@ final class LoggingTests: CommandTestCase {
         XCTAssertEqual(files.map { $0.hasPrefix("events.out.tfevents.") }, [true])
     }
 
+    func testRunsThatBeginInOneSecondHaveFoldersOfTheirOwn() throws {
+        let runs = try (1...3).map { number in
+            try start(
+                arguments(output: folder.appendingPathComponent("\(number)"), "--do_train", "--max_steps", "1"))
+        }
+        for run in runs { XCTAssertEqual(try run.finish().status, 0) }
+        let logs = folder.appendingPathComponent("runs")
+        XCTAssertEqual(try names(in: logs).count, 3)
+        for name in try names(in: logs) {
+            XCTAssertEqual(try names(in: logs.appendingPathComponent(name)).count, 1, name)
+        }
+    }
+
     func testEvaluationAloneLogsNothing() throws {
         try camtl(training())
         let before = try contents(of: logs)

@@ -45,6 +45,8 @@ final class RunningProgram {
     private let output: URL
     private let messages: URL
 
+    var processIdentifier: Int32 { process.processIdentifier }
+
     struct TookTooLong: Error, CustomStringConvertible {
         let arguments: [String]
         var description: String { "camtl \(arguments.joined(separator: " ")): still running, and ended by the test" }
@@ -53,7 +55,8 @@ final class RunningProgram {
     /// - Parameters:
     ///   - folder: where the program runs.
     ///   - streams: a folder for what it reads and writes on its standard streams.
-    ///   - environment: added to the test's own, less what would lead to the user's caches.
+    ///   - environment: added to the test's own, less what would lead to the user's caches, and less how the tests'
+    ///     own threads wait.
     init(
         _ arguments: [String], in folder: URL, streams: URL, input: Data = Data(), environment: [String: String]
     ) throws {
@@ -69,7 +72,7 @@ final class RunningProgram {
         process.arguments = arguments
         process.currentDirectoryURL = folder
         process.environment = ProcessInfo.processInfo.environment
-            .filter { !$0.key.hasPrefix("CAMTL_") && !$0.key.hasPrefix("HF_") }
+            .filter { !$0.key.hasPrefix("CAMTL_") && !$0.key.hasPrefix("HF_") && $0.key != "GOMP_SPINCOUNT" }
             .merging(["HOME": folder.path, "OMP_NUM_THREADS": "1"]) { $1 }
             .merging(environment) { $1 }
         process.standardInput = try FileHandle(forReadingFrom: stream("in", input))

@@ -76,6 +76,41 @@ final class StoppedRunTests: CommandTestCase {
         }
     }
 
+    /// As often as they come: a terminal that is closed sends two, the system's and the shell's.
+    func testSignalsOfTerminalsAndClustersSaveAndStop() throws {
+        for (signal, status) in [(SIGHUP, 129), (SIGUSR1, 138), (SIGUSR2, 140), (SIGXCPU, 152)] as [(Int32, Int32)] {
+            let output = folder.appendingPathComponent("signal \(signal)")
+            let run = try start(training(output, steps: 100_000, "--logging_steps", "5"))
+            try run.wait(for: "step 5/")
+            for _ in 0..<5 where run.isRunning {
+                run.send(signal)
+                usleep(1_000)
+            }
+            let stopped = try run.finish()
+            XCTAssertEqual(stopped.status, status, stopped.messages)
+            XCTAssertFalse(stopped.wasKilled)
+            XCTAssertTrue(stopped.messages.contains("camtl: stopped after step "), stopped.messages)
+            XCTAssertTrue(try names(in: output).contains { $0.hasPrefix("checkpoint-") })
+        }
+    }
+
+    func testUnderNohupAClosedTerminalEndsNothing() throws {
+        let shell = Process()
+        shell.executableURL = URL(fileURLWithPath: "/bin/sh")
+        shell.arguments =
+            ["-c", "trap '' HUP; \"$@\" 2> \"$0.messages\" & "
+                    + "for i in $(seq 40); do kill -HUP $! || break; sleep 0.05; done; wait $!",
+                folder.path, try Program.url().path] + training(output, steps: 20)
+        shell.standardOutput = FileHandle.nullDevice
+        shell.standardError = FileHandle.nullDevice
+        try shell.run()
+        shell.waitUntilExit()
+        let messages = try String(contentsOfFile: folder.path + ".messages", encoding: .utf8)
+        XCTAssertEqual(shell.terminationStatus, 0, messages)
+        XCTAssertFalse(messages.contains("stop"), messages)
+        XCTAssert(try names(in: output).contains("model.safetensors"))
+    }
+
     func testASecondSignalStopsAtOnce() throws {
         let run = try start(training(output, steps: 100_000, "--logging_steps", "5"))
         try run.wait(for: "step 5/")
@@ -104,28 +139,28 @@ final class StoppedRunTests: CommandTestCase {
 
     private func checkpoint(_ step: Int) -> URL { output.appendingPathComponent("checkpoint-\(step)") }
 
-    func testACheckpointCutShortAnywhereIsPassedOver() throws {
-        // A small model, as there is a run for each boundary.
+    func testADamagedCheckpointIsPassedOverAndOneThatIsNamedIsRefused() throws {
         try TinyEncoder(layerCount: 1).write(to: encoder)
         let command = arguments("--encoder_type", "bert", "--do_train", "--max_steps", "4", "--save_steps", "2")
         try camtl(command)
         let whole = try model(in: output)
         let saved = folder.appendingPathComponent("saved")
         try FileManager.default.copyItem(at: checkpoint(4), to: saved)
-        for name in ["model.safetensors", "optimizer.safetensors", "resume_state.json", "vocab.txt"] {
+        for name in ["model.safetensors", "resume_state.json"] {
             let file = checkpoint(4).appendingPathComponent(name)
             let bytes = try Data(contentsOf: saved.appendingPathComponent(name))
-            // Every boundary of the model's file; of the others the ends, which take the same way.
-            let every = Array(stride(from: 0, to: bytes.count, by: 4096))
-            for length in name == "model.safetensors" ? every : [every[0], bytes.count - 1] {
+            // A cut and a flipped bit. Where each file may be cut or changed is tested without the program.
+            var flipped = bytes
+            flipped[bytes.count / 2] ^= 1
+            for damaged in name == "model.safetensors" ? [bytes.prefix(4096), flipped] : [flipped] {
                 try? FileManager.default.removeItem(at: checkpoint(4))
                 try FileManager.default.copyItem(at: saved, to: checkpoint(4))
-                try bytes.prefix(length).write(to: file)
+                try damaged.write(to: file)
                 try? FileManager.default.removeItem(at: output.appendingPathComponent("model.safetensors"))
                 let run = try camtl(command + ["--resume_from_checkpoint"])
                 XCTAssertTrue(run.messages.contains("checkpoint-4 is passed over: "), run.messages)
                 XCTAssertTrue(run.messages.contains("going on after step 2"), run.messages)
-                XCTAssertEqual(try model(in: output), whole, "\(name) of \(length) bytes")
+                XCTAssertEqual(try model(in: output), whole, "\(name) of \(damaged.count) bytes")
             }
         }
         try Data().write(to: checkpoint(4).appendingPathComponent("optimizer.safetensors"))

@@ -42,7 +42,7 @@ enum UsageText {
         Flag(name: "num_train_epochs", standard: "3.0", example: .value("2")),
         Flag(name: "max_steps", standard: "-1", example: .value("3")),
         Flag(name: "warmup_steps", standard: "by --warmup_proportion", example: .value("1")),
-        Flag(name: "logging_dir", standard: "runs/DATE_HOST", example: .value("logs")),
+        Flag(name: "logging_dir", standard: "runs/DATE_HOST_NUMBER", example: .value("logs")),
         Flag(name: "logging_first_step", standard: "off", example: .given),
         Flag(name: "logging_steps", standard: "500", example: .value("2")),
         Flag(name: "save_steps", standard: "500", example: .value("1")),
@@ -73,6 +73,6 @@ enum UsageText {
         "metric_for_best_model", "load_best_model_at_end", "early_stopping_patience", "resume_from_checkpoint",
         "sampling", "uncertainty_score", "uncertainty_dropout", "uncertainty_scoring", "eval_precision",
         "group_by_length", "threads", "bf16", "tf32", "ddp_timeout",
-        "gradient_checkpointing",
+        "gradient_checkpointing", "verbose",
     ]
 }

@@ -68,7 +68,7 @@ final class UsageTextTests: CommandTestCase {
         XCTAssert(outcome.messages.contains("3 steps of 4 × 2"), outcome.messages)
         XCTAssert(outcome.messages.contains("after step 1:"), outcome.messages)
         XCTAssert(outcome.messages.contains("after step 2:"), outcome.messages)
-        XCTAssert(outcome.messages.contains("layer.0."), "layer 0 is frozen: \(outcome.messages)")
+        XCTAssert(outcome.messages.contains("frozen: embeddings, layer 0\n"), outcome.messages)
         XCTAssert(try names(in: output).contains("eval_results.json"))
     }
 
@@ -94,9 +94,9 @@ final class UsageTextTests: CommandTestCase {
             case "none", "all", "by --warmup_proportion": XCTAssertEqual(value, "null", flag.name)
             case let number where Double(number) != nil: XCTAssertEqual(Double(value), Double(number), flag.name)
             case "O1": XCTAssertEqual(value, "\"O1\"")
-            case "runs/DATE_HOST":
+            case "runs/DATE_HOST_NUMBER":
                 XCTAssertNotNil(
-                    value.firstMatch(of: /\/runs\/[A-Z][a-z]{2}[0-9]{2}_[0-9]{2}-[0-9]{2}-[0-9]{2}_.+"$/), value)
+                    value.firstMatch(of: /\/runs\/[A-Z][a-z]{2}[0-9]{2}_[0-9]{2}-[0-9]{2}-[0-9]{2}_.+_[0-9a-f]{8}"$/), value)
             default: XCTAssert(flag.standard.hasPrefix("required"), flag.standard)
             }
         }

@@ -97,6 +97,35 @@ final class WrongDataTests: CommandTestCase {
             training(), "\(path("RTE/train.tsv").path):4: the line is not valid UTF-8")
     }
 
+    func testFileThatIsNoTableIsNamedWithWhatToDo() throws {
+        let file = path("RTE/train.tsv")
+        let text = try String(contentsOf: file, encoding: .utf8)
+        try TinyGLUE.write("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", to: file)
+        try assertRefuses(training(), "\(file.path): this is a Git LFS pointer", "`git lfs pull`")
+        try XCTUnwrap(text.data(using: .utf16LittleEndian)).write(to: file)
+        try assertRefuses(training(), "\(file.path): this is UTF-16 text: convert the file to UTF-8")
+    }
+
+    func testBlankLinesAtTheEndsOfFilesChangeNothing() throws {
+        let whole = output.appendingPathExtension("whole")
+        func run(_ output: URL) throws -> [String: Data] {
+            try camtl(
+                arguments(
+                    tasks: ["rte"], output: output, "--do_train", "--do_eval", "--do_predict", "--max_steps", "2",
+                    "--save_steps", "0", "--logging_steps", "0"))
+            return try contents(of: output).filter { name, _ in
+                ["model.safetensors", "eval_results.json", "predictions/RTE.tsv", "submission.zip"].contains(name)
+            }
+        }
+        let expected = try run(whole)
+        for name in ["train", "dev", "test"] {
+            let file = path("RTE/\(name).tsv")
+            try (Data(contentsOf: file) + Data("\r\n\n".utf8)).write(to: file)
+        }
+        XCTAssertEqual(try run(output), expected)
+        XCTAssertGreaterThanOrEqual(expected.count, 3)
+    }
+
     func testFolderInPlaceOfFileIsNamed() throws {
         try FileManager.default.removeItem(at: path("RTE/train.tsv"))
         try FileManager.default.createDirectory(at: path("RTE/train.tsv"), withIntermediateDirectories: false)

@@ -14,6 +14,23 @@ final class WrongFlagsTests: CommandTestCase {
             lines: 3)
     }
 
+    func testACommandLineOfNothingSaysWhatARunTakes() throws {
+        let outcome = try assertRefuses([], "nothing to do", "--model_name_or_path", "--do_train")
+        XCTAssert(outcome.messages.contains("See 'camtl --help'"), outcome.messages)
+    }
+
+    func testAMistypedFlagOfASubcommandIsNamedBeforeWhatItLeavesMissing() throws {
+        for (command, wrong, right) in [
+            ("predict", "--inptu", "--input"), ("convert", "--outptu_dir=x", "--output_dir"),
+            ("download", "--data_dri", "--data_dir"), ("bench", "--sampling_", "--sampling"),
+        ] {
+            let name = wrong.prefix { $0 != "=" }
+            try assertRefuses(
+                [command, wrong], "\(name): there is no such flag; did you mean \(right)?",
+                "`camtl \(command) --help` lists the flags", lines: 2)
+        }
+    }
+
     func testUnknownTaskIsRefusedWithTheNearestName() throws {
         try assertRefuses(
             arguments(tasks: ["mprc"], "--do_train"), "unknown task \"mprc\"", "did you mean \"mrpc\"?",

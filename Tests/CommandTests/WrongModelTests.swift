@@ -121,6 +121,14 @@ final class WrongModelTests: CommandTestCase {
             ("num_hidden_layers", 100_000, "num_hidden_layers is 100000"),
             ("hidden_dropout_prob", 5, "hidden_dropout_prob is 5.0; it has to be from 0 to below 1"),
             ("layer_norm_eps", -1, "layer_norm_eps is -1.0"),
+            ("is_decoder", true, "\"is_decoder\" is true, which means a decoder's attention"),
+            ("add_cross_attention", true, "\"add_cross_attention\" is true"),
+            ("pruned_heads", ["0": [1]], "\"pruned_heads\" names attention heads that were taken out"),
+            ("quantization_config", ["bits": 4], "\"quantization_config\" says that the weights are quantised"),
+            ("embedding_size", 24, "\"embedding_size\" is 24, and hidden_size 48"),
+            ("hidden_act", "gelu_new", "\"hidden_act\" is \"gelu_new\"; gelu and relu are supported"),
+            ("position_embedding_type", "relative_key", "\"position_embedding_type\" is \"relative_key\""),
+            ("classifier_dropout", 1, "classifier_dropout is 1.0; it has to be from 0 to below 1"),
             ("model_type", "gpt2", "of type \"gpt2\"; only BERT's architecture is supported"),
             ("camtl", 3, "the entry \"camtl\" is not a JSON object"),
             ("camtl", ["tasks": []], "the entry \"camtl\" needs encoder_type, max_seq_length and tasks"),
@@ -129,6 +137,111 @@ final class WrongModelTests: CommandTestCase {
             try write { $0.configuration[field] = value }
             try assertRefuses(arguments("--do_train"), configuration.path, message)
         }
+    }
+
+    func testNumbersOfTheConfigurationThatNoModelHasAreNamed() throws {
+        let input = folder.appendingPathComponent("in")
+        try Data("{\"task\": \"rte\", \"sentence1\": \"ba\", \"sentence2\": \"be\"}\n".utf8).write(to: input)
+        let wrong: [(String, Any, String)] = [
+            ("num_labels", -1, "\"num_labels\" is -1; it has to be from 1 to 100000"),
+            ("num_labels", 1_000_000_000_000, "\"num_labels\" is 1000000000000"),
+            ("num_labels", 1e300, "\"num_labels\" is 1e+300"),
+            ("vocab_size", Int.max, "vocab_size is 9223372036854775807; it has to be 1 to 1000000000"),
+            ("intermediate_size", 1_000_000, "tensors don't fit the model"),
+            ("max_position_embeddings", 1_000_000_000, "tensors don't fit the model"),
+        ]
+        for (field, value, message) in wrong {
+            try write {
+                $0.configuration["architectures"] = ["BertForSequenceClassification"]
+                $0.configuration[field] = value
+            }
+            try assertRefuses(
+                ["predict", "--model_name_or_path", encoder.path, "--tasks", "rte", "--input", input.path]
+                    + ["--output", "out"], message)
+        }
+    }
+
+    func testNumbersInTheNamesOfTensorsAreNotCountedUpTo() throws {
+        try write {
+            for number in ["0", "9223372036854775807"] {
+                $0.tensors["extra.\(number).weight"] = .init(shape: [1], values: [0])
+            }
+        }
+        let run = try camtl(arguments("--do_train", "--max_steps", "1"))
+        XCTAssertTrue(run.messages.contains("2 of the file not used"), run.messages)
+    }
+
+    func testFieldsThatSayNothingElseThanBERTAreTaken() throws {
+        try write {
+            $0.configuration.merge([
+                "is_decoder": false, "add_cross_attention": NSNull(), "pruned_heads": [String: Any](),
+                "quantization_config": NSNull(), "embedding_size": 48, "hidden_act": "gelu_python",
+                "position_embedding_type": "absolute", "classifier_dropout": 0.2, "chunk_size_feed_forward": 8,
+                "tie_word_embeddings": true, "torch_dtype": "float16", "output_attentions": true,
+            ]) { $1 }
+            // Rows beyond the vocabulary, as where their number was rounded up.
+            $0.configuration["vocab_size"] = 88
+            let name = "bert.embeddings.word_embeddings.weight"
+            $0.tensors[name] = .init(shape: [88, 48], values: Array(repeating: 0.1, count: 88 * 48))
+        }
+        try camtl(arguments("--do_train", "--max_steps", "1", "--save_steps", "0"))
+    }
+
+    func testPairsOnAnEncoderWithOneTokenTypeAreRefusedAndSingleTextsTaken() throws {
+        try TinyGLUE.write(["cola", "mrpc"], to: data)
+        func change(_ model: inout TinyEncoder) {
+            model.configuration["type_vocab_size"] = 1
+            model.tensors["bert.embeddings.token_type_embeddings.weight"] = .init(
+                shape: [1, 48], values: Array(repeating: 0.1, count: 48))
+        }
+        try write(change)
+        let message = "\(encoder.path): config.json's type_vocab_size is 1, so that the encoder has no token type for the "
+        try assertRefuses(
+            arguments(tasks: ["cola", "rte", "mrpc"], "--do_train", "--sampling", "sequential"),
+            message + "second text of rte, mrpc: leave these --tasks out")
+        try camtl(arguments(tasks: ["cola"], "--do_train", "--max_steps", "1", "--save_steps", "0"))
+        try write {
+            $0.addDecoders([("rte", ["entailment", "not_entailment"]), ("cola", ["0", "1"])])
+            change(&$0)
+        }
+        try assertRefuses(arguments(tasks: ["rte"], "--do_eval"), message)
+        let rows = folder.appendingPathComponent("rows.jsonl")
+        let predict = [
+            "predict", "--model_name_or_path", encoder.path, "--input", rows.path, "--output",
+            folder.appendingPathComponent("out.jsonl").path,
+        ]
+        let single = #"{"task": "cola", "sentence": "ba"}"#
+        try TinyGLUE.write(single + "\n" + #"{"task": "rte", "sentence1": "ba", "sentence2": "be"}"#, to: rows)
+        try assertRefuses(
+            predict, "\(rows.path):2: the row is a pair of texts, and the model's encoder has one token type")
+        try TinyGLUE.write(single, to: rows)
+        try camtl(predict)
+    }
+
+    func testWeightsThatAreNotFiniteAreRefused() throws {
+        for value in [Float.nan, .infinity] {
+            try write { $0.tensors["bert.pooler.dense.bias"]?.values[7] = value }
+            try assertRefuses(
+                arguments("--do_train"),
+                "\(weights.path): 1 tensors have values that are infinite or not numbers, such as bert.pooler.dense.bias")
+        }
+    }
+
+    func testFilesOfAFolderThatWereNotFetchedAreNamedWithWhatToDo() throws {
+        try write()
+        let pointer = Data("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n".utf8)
+        for (content, phrase) in [(pointer, "`git lfs pull`"), (Data("<!DOCTYPE html>\n".utf8), "this is an HTML page")] {
+            for name in ["model.safetensors", "vocab.txt", "config.json", "tokenizer_config.json"] {
+                let url = encoder.appendingPathComponent(name)
+                let before = try? Data(contentsOf: url)
+                try content.write(to: url)
+                try assertRefuses(arguments("--do_train"), url.path, phrase)
+                if let before { try before.write(to: url) } else { try FileManager.default.removeItem(at: url) }
+            }
+        }
+        let settings = folder.appendingPathComponent("run.json")
+        try pointer.write(to: settings)
+        try assertRefuses([settings.path], "\(settings.path): this is a Git LFS pointer")
     }
 
     func testVocabularyThatIsNotTheModelsIsRefused() throws {

@@ -30,10 +30,62 @@ final class WrongRowsTests: CommandTestCase {
     }
 
     func testLineThatIsNoRowIsNamed() throws {
-        let deep = String(repeating: "{\"task\":", count: 100_000)
-        for row in ["{\"task\": \"rte\"", "rte\tba be.\tbi.", "{\"task\": 1, \"sentence\": \"ba\"}", deep] {
+        let deep = String(repeating: "[", count: 100_000) + String(repeating: "]", count: 100_000)
+        for row in ["{\"task\" \"rte\"}", "rte\tba be.\tbi.", "{\"task\": \(deep)}"] {
             try assertRefusesRow(row, "this is no row such as {\"task\": \"rte\", \"sentence1\": ")
         }
+    }
+
+    func testRowThatIsNearlyOneIsRefusedByWhatIsWrongWithIt() throws {
+        let rule = "a row is one JSON object on one line"
+        let rows = [
+            ("[\(goodRow),", "this is a JSON array; \(rule)"),
+            ("{", "the JSON object doesn't end on this line; \(rule)"),
+            (#"{"task": "rte", "sentence1": "ba"#, "the JSON object doesn't end on this line; \(rule)"),
+            (#"{"sentence": "ba"}"#, "the row has no \"task\""), (#"{"task": null}"#, "the row has no \"task\""),
+            (#"{"task": 1, "sentence": "ba"}"#, "\"task\" is no string"),
+            (#"{"task": "cola", "sentence": 42}"#, "\"sentence\" is no string"),
+            (#"{"task": "cola", "sentence": ["ba"]}"#, "\"sentence\" is no string"),
+            (#"{"task": "cola", "input_ids": [2, 3.5]}"#, "\"input_ids\" is no list of token ids"),
+            (#"{"task": "cola", "input_ids": 2}"#, "\"input_ids\" is no list of token ids"),
+            (#"{"task": "cola", "input_ids": [2, NaN]}"#, "\"input_ids\" is no list of token ids"),
+            (#"{"task": "cola", "input_ids": [2, 99999999999]}"#, "\"input_ids\" is no list of token ids"),
+            (#"{"task": "cola", "sentence": "ba", "sentence": "be"}"#, "the row has the key \"sentence\" twice"),
+            (#"{"task": "cola", "sentence": "ba", "t\u0061sk": "rte"}"#, "the row has the key \"task\" twice"),
+            (#"{"task": "cola", "sentence": NaN}"#, "the row has neither \"sentence\""),
+        ]
+        for (row, message) in rows { try assertRefusesRow(row, message) }
+    }
+
+    func testFileThatIsNoneOfRowsIsRefusedByWhatItIs() throws {
+        let contents: [(Data, String)] = [
+            (Data("version https://git-lfs.github.com/spec/v1\n".utf8), "this is a Git LFS pointer"),
+            (Data("<html>".utf8), "this is an HTML page"),
+            (try XCTUnwrap(goodRow.data(using: .utf16)), "this is UTF-16 text: convert the file to UTF-8"),
+        ]
+        for (content, message) in contents {
+            try content.write(to: rows)
+            try assertRefuses(predict(rows), "\(rows.path): \(message)")
+        }
+    }
+
+    /// Byte order marks, other ends of lines, blank lines, what Python writes beyond JSON, fields that are not read.
+    func testRowsAsOtherProgramsWriteThemArePredicted() throws {
+        func predicted(_ text: String) throws -> [Substring] {
+            try TinyGLUE.write(text, to: rows)
+            try camtl(predict(rows))
+            return try String(contentsOf: predictions, encoding: .utf8).split(separator: "\n")
+        }
+        let row = #"{"task": "cola", "sentence": "ba be"}"#
+        let expected = try predicted(Array(repeating: row, count: 8).joined(separator: "\n"))
+        let odd = [
+            row, row + "\r", "", "  ", row + "\r" + row, #"{"task": "cola", "sentence": "ba be", "score": NaN}"#,
+            #"{"task": "cola", "sentence": "ba be", "score": [-Infinity, {"task": 1, "task": 2}], "sentence2": null}"#,
+            // The tokenizer drops the replacement character, as the original's does.
+            #"{"task": "cola", "sentence": "ba\ud83d be\ude00"}"#, "{\"task\": \"cola\", \"sentence\": \"ba\u{2028}be\"}",
+        ]
+        XCTAssertEqual(try predicted("\u{FEFF}" + odd.joined(separator: "\n")), expected)
+        XCTAssertEqual(expected.count, 8)
     }
 
     func testLineThatIsNotUTF8IsNamed() throws {

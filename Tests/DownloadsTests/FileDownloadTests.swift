@@ -12,7 +12,9 @@ final class FileDownloadTests: DownloadTestCase {
     private var url = URL(fileURLWithPath: "/")
     private var server: LoopbackServer?
 
-    private func start(_ faults: LoopbackServer.Fault...) throws {
+    private func start(_ faults: LoopbackServer.Fault...) throws { try start(contentsOf: faults) }
+
+    private func start(contentsOf faults: [LoopbackServer.Fault]) throws {
         try serve(content, at: "web/file")
         let server = try LoopbackServer(folder, faults: ["/web/file": faults])
         url = try XCTUnwrap(URL(string: server.web + "/file"))
@@ -26,15 +28,18 @@ final class FileDownloadTests: DownloadTestCase {
 
     private var client: HTTPClient {
         var client = HTTPClient()
-        client.timeout = 2
+        client.patience.seconds = 0.4
         client.attempts = 4
         client.firstDelay = 0.01
         return client
     }
 
-    private func fetch(size: Int? = 500_000, checksum: Checksum? = nil, validator: String? = nil) throws {
+    private func fetch(
+        size: Int? = 500_000, limit: Int = 1 << 30, checksum: Checksum? = nil, validator: String? = nil
+    ) throws {
         let own = checksum ?? content.withUnsafeBytes { .sha256(SHA256($0).hexadecimal) }
-        let file = RemoteFile(name: "file", url: url, size: size, checksum: own, validator: validator)
+        let file = RemoteFile(
+            name: "file", url: url, size: size, limit: limit, checksum: own, validator: validator)
         try FileDownload(client: client) { self.events.list.append($0) }.fetch(file, to: place.path)
         XCTAssertEqual(try Data(contentsOf: place), content)
     }
@@ -157,6 +162,8 @@ final class FileDownloadTests: DownloadTestCase {
     func testAServerThatAsksForTooMuchPatienceEndsTheDownload() throws {
         try start(["status": 429, "headers": ["Retry-After": "86400"]])
         assertFails("no more requests for 86400 seconds") { try fetch() }
+        try start(["status": 429, "headers": ["Retry-After": "1e300"]])
+        assertFails("no more requests for 1000000000 seconds") { try fetch() }
     }
 
     func testADateToRetryAfterIsUnderstood() {
@@ -164,9 +171,12 @@ final class FileDownloadTests: DownloadTestCase {
             HTTPResponse(status: 429, url: url, headers: ["retry-after": value]).retryDelay
         }
         XCTAssertEqual(delay("Wed, 21 Oct 2015 07:28:00 GMT"), 0)
-        XCTAssertGreaterThan(delay("Wed, 21 Oct 2099 07:28:00 GMT") ?? 0, 1e9)
+        XCTAssertGreaterThan(delay("Wed, 21 Oct 2099 07:28:00 GMT") ?? 0, 1e8)
         XCTAssertEqual(delay("2.5"), 2.5)
         for wrong in ["soon", "-1", "nan", ""] { XCTAssertNil(delay(wrong), wrong) }
+        for endless in ["1e300", "inf", "9223372036854775808", "Fri, 31 Dec 9999 23:59:59 GMT"] {
+            XCTAssertEqual(delay(endless), 1e9, endless)
+        }
     }
 
     func testErrorsThatStayEndTheDownload() throws {
@@ -203,6 +213,114 @@ final class FileDownloadTests: DownloadTestCase {
         try start(["stall": 20])
         try fetch()
         XCTAssertEqual(events.retries, ["the server was silent for too long"])
+    }
+
+    // MARK: - Answers without an end
+
+    /// Checks that a fetch ends within some seconds, with an error that has `part`, and leaves at most so many bytes.
+    private func assertEnds(
+        _ part: String, within seconds: Double = 3, leaving most: Int = 0, size: Int? = nil, limit: Int = 1 << 20,
+        line: UInt = #line
+    ) {
+        let start = ContinuousClock.now
+        assertFails(part, line: line) { try fetch(size: size, limit: limit) }
+        XCTAssertLessThan(ContinuousClock.now - start, .seconds(seconds), line: line)
+        let left = (try? Data(contentsOf: place))?.count ?? 0
+        XCTAssertLessThanOrEqual(left, most, line: line)
+    }
+
+    private func raw(_ head: String, then: String = "", pause: Double = 0) -> LoopbackServer.Fault {
+        ["raw": head.replacingOccurrences(of: "\n", with: "\r\n"), "then": then, "pause": pause]
+    }
+
+    func testAnErrorsBodyIsNotReadToItsEnd() throws {
+        let junk = String(repeating: "x", count: 10_000)
+        let chunk = "2710\r\n" + junk + "\r\n"
+        try start(
+            raw("HTTP/1.1 404 Not Found\n\n", then: junk), raw("HTTP/1.1 403 Forbidden\n\n", then: "x", pause: 0.05),
+            raw("HTTP/1.1 404 Not Found\nTransfer-Encoding: chunked\n\n", then: chunk),
+            raw("HTTP/1.1 401 Unauthorized\nContent-Length: 9223372036854775807\n\n", then: junk))
+        for status in [404, 403, 404, 401] { assertEnds("the server answered \(status)") }
+        // Of the answer to HEAD there is nothing to wait for.
+        try start(raw("HTTP/1.1 200 OK\nContent-Length: 9223372036854775807\n\n"))
+        let head = try client.answer(to: HTTPRequest(method: "HEAD", url: url))
+        XCTAssertEqual(head.contentLength, .max)
+    }
+
+    func testARedirectionWithABodyWithoutAnEndIsLeft() throws {
+        let endless = raw("HTTP/1.1 302 Found\nLocation: /web/elsewhere\n\n", then: "x", pause: 0.05)
+        try start(contentsOf: Array(repeating: endless, count: 4))
+        assertEnds("answer did not begin in time", within: 8)
+    }
+
+    func testASlowServerIsLeft() throws {
+        let trickle = raw("HTTP/1.1 200 OK\nContent-Length: 500000\n\n", then: "x", pause: 0.05)
+        try start(trickle, trickle, trickle, trickle)
+        assertEnds("sends less than 1000 bytes a second", leaving: 100, size: 500_000)
+        XCTAssertEqual(events.retries, Array(repeating: "the server sends less than 1000 bytes a second", count: 3))
+        // One that was slow for a while is asked again, and goes on.
+        try FileManager.default.removeItem(at: place)
+        try start(trickle)
+        try fetch()
+    }
+
+    func testABodyThatBreaksOffAgainAndAgainAfterAByteEnds() throws {
+        try start(contentsOf: (1...20).map { _ in ["cut": 1] })
+        assertEnds("Check the connection", leaving: 20, size: 500_000)
+        XCTAssertEqual(try ranges().count, 4)
+    }
+
+    func testHeadsWithoutAnEndAreLeft() throws {
+        let slow = raw("HTTP/1.1 200 OK\n", then: "A: b\r\n", pause: 0.05)
+        try start(slow, slow, slow, slow)
+        assertEnds("answer did not begin in time", within: 8)
+        let flood = raw("HTTP/1.1 200 OK\n", then: String(repeating: "A: b\r\n", count: 1000))
+        try start(flood, flood, flood, flood)
+        assertEnds("what was received so far is kept", within: 8)
+        let line = raw("HTTP/1.1 200 OK\nA: ", then: String(repeating: "b", count: 10_000))
+        try start(line, line, line, line)
+        assertEnds("what was received so far is kept", within: 8)
+    }
+
+    func testABodyOfUnknownSizeHasABound() throws {
+        let junk = String(repeating: "x", count: 60_000)
+        try start(
+            raw("HTTP/1.1 200 OK\n\n", then: junk),
+            raw("HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n", then: "EA60\r\n" + junk + "\r\n"))
+        for _ in 0..<2 { assertEnds("sends more than 1048576 bytes, and does not say how many there are") }
+        try start()
+        try fetch(size: nil)
+    }
+
+    func testSizesThatNoFileHasAreRefusedBeforeAnythingIsAsked() throws {
+        try start()
+        assertEnds("announces 9223372036854775807 bytes, and a file of this kind has 1048576", size: .max)
+        assertEnds("No space left on device", size: .max, limit: .max)
+        XCTAssertEqual(try ranges().count, 0)
+    }
+
+    func testLengthsThatCannotBeAreNotBelieved() throws {
+        let lengths = ["9223372036854775807", "9223372036854775808", "-1", "5\r\nContent-Length: 7", "0x10", "many"]
+        let faults = lengths.map { raw("HTTP/1.1 200 OK\nContent-Length: " + $0 + "\n\nbytes") }
+        try start(contentsOf: faults.flatMap { Array(repeating: $0, count: 4) })
+        for length in lengths {
+            try? FileManager.default.removeItem(at: place)
+            let start = ContinuousClock.now
+            XCTAssertThrowsError(try fetch(), length)
+            XCTAssertLessThan(ContinuousClock.now - start, .seconds(5), length)
+        }
+    }
+
+    func testPartsThatCannotBeAreNotBelieved() throws {
+        let ranges = [
+            "bytes 1000-1002/9223372036854775807", "bytes 9223372036854775807-9223372036854775807/500000",
+            "bytes 1000-/x", "bytes -1--1/500000", "bytes 1000-1002/-500000", "bytes", "", "bytes 1000-9/500000/1",
+        ]
+        for range in ranges {
+            try content.prefix(1000).write(to: place)
+            try start(raw("HTTP/1.1 206 Partial Content\nContent-Range: \(range)\nContent-Length: 3\n\nabc"))
+            try fetch()
+        }
     }
 
     func testRedirectionsThatLeadNowhereAreErrors() throws {

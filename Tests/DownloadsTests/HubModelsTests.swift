@@ -85,6 +85,39 @@ final class HubModelsTests: DownloadTestCase {
         try assertHas(model, files, Array(needed.dropLast()) + ["pytorch_model.bin"])
     }
 
+    func testWeightsInShardsAreFetchedByTheirIndex() throws {
+        let shards = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"]
+        let index = "model.safetensors.index.json"
+        let map = try JSONEncoder().encode(["weight_map": ["a": shards[0], "b": shards[1]]])
+        var files = try serveModel("acme/large", weights: shards + ["pytorch_model.bin"])
+        files[index] = map
+        try serve(map, at: "hub/acme/large/\(index)")
+        let server = try LoopbackServer(folder)
+        let model = try models(server.hub).folder(for: name("acme/large"))
+        try assertHas(model, files, Array(needed.dropLast()) + [index] + shards)
+        // A shard that went missing is missed, and fetched again.
+        try FileManager.default.removeItem(at: model.appendingPathComponent(shards[1]).resolvingSymlinksInPath())
+        assertFails(shards[1], "HF_HUB_OFFLINE") {
+            _ = try models(server.hub, ["HF_HUB_OFFLINE": "1"]).folder(for: name("acme/large"))
+        }
+        XCTAssertEqual(try models(server.hub).folder(for: name("acme/large")), model)
+        try assertHas(model, files, Array(needed.dropLast()) + [index] + shards)
+    }
+
+    func testShardsThatTheHubHasNotOrThatLieElsewhereAreRefused() throws {
+        for (number, (shard, phrase)) in [
+            ("model-00001-of-00001.safetensors", "has no model-00001-of-00001.safetensors, which"),
+            ("../config.json", "which is not the name of a file beside it"),
+        ].enumerated() {
+            let model = "acme/broken\(number)"
+            try serveModel(model, weights: [])
+            try serve(
+                JSONEncoder().encode(["weight_map": ["a": shard]]), at: "hub/\(model)/model.safetensors.index.json")
+            let server = try LoopbackServer(folder)
+            assertFails(phrase) { _ = try models(server.hub).folder(for: name(model)) }
+        }
+    }
+
     func testBERTsNamesWithoutAnOwnerAreGooglesOnTheHub() throws {
         let files = try serveModel("google-bert/bert-base-cased")
         let server = try LoopbackServer(folder)

@@ -51,11 +51,13 @@ final class ZipTests: XCTestCase {
         XCTAssertEqual(try unpacked(archive("plain.zip")), ["CoLA/a.txt": text, "CoLA/b/empty.txt": Data()])
         XCTAssertEqual(try unpacked(archive("streamed.zip")), ["CoLA/a.txt": text])
         XCTAssertEqual(try unpacked(archive("zip64.zip")), ["CoLA/a.txt": text])
+        XCTAssertEqual(try unpacked(archive("mark.zip")), ["CoLA/a.txt": text, "CoLA/\u{338}b": Data()])
     }
 
     func testPathsThatCouldLeaveTheFolderAreRefused() throws {
-        for index in 0..<8 { try assertRefused("path\(index).zip", "could leave the folder; nothing was unpacked") }
-        try assertRefused("link.zip", "is a symbolic link; nothing was unpacked")
+        for index in 0..<12 { try assertRefused("path\(index).zip", "could leave the folder; nothing was unpacked") }
+        for writer in [3, 19] { try assertRefused("link\(writer).zip", "is a symbolic link; nothing was unpacked") }
+        try assertRefused("case.zip", "\"CoLA/a.txt\" and \"CoLA/A.txt\" are one file")
     }
 
     func testBombsAreRefusedBeforeTheyGoOff() throws {

@@ -32,6 +32,16 @@ final class EventFileTests: ReportingTestCase {
         XCTAssertEqual(read.events, [["0 brain.Event:2", "0 START", "0 summary", "2 summary"]])
     }
 
+    func testEachFileOfAFolderHasANameOfItsOwn() throws {
+        try FileManager.default.createDirectory(at: logs, withIntermediateDirectories: true)
+        let first = try EventFile(in: logs, firstStep: 0).url
+        // What no clock shows leaves room for later ones.
+        try Data().write(to: logs.appendingPathComponent("events.out.tfevents.\(Int.max).host.1.0"))
+        let files = try (0..<4).map { _ in try EventFile(in: logs, firstStep: 0).url }
+        XCTAssertEqual(Set([first] + files).count, 5)
+        XCTAssertEqual(files.map(\.lastPathComponent).sorted(), files.map(\.lastPathComponent))
+    }
+
     func testSharesAndEntropiesAreLoggedUnderUncertaintySamplingAlone() throws {
         try tell(beginning() + [.training(step(1)), .training(log(1))])
         let tags = try read().scalars.keys
@@ -101,6 +111,13 @@ final class EventFileTests: ReportingTestCase {
         XCTAssertEqual(read.events.count, 2)
     }
 
+    func testAFileOfAnImpossibleTimeIsNotCountedOnFrom() throws {
+        try FileManager.default.createDirectory(at: logs, withIntermediateDirectories: true)
+        try Data().write(to: logs.appendingPathComponent("events.out.tfevents.\(Int.max).elsewhere"))
+        try tell(beginning() + [.training(step(1)), .training(log(1, loss: 1))])
+        XCTAssertEqual(names(in: logs).count, 2)
+    }
+
     func testFileOfAKilledRunIsReadUpToItsLastWholeRecord() throws {
         try tell(beginning() + (1...3).flatMap { [step($0), log($0)] }.map(RunEvent.training))
         let name = try XCTUnwrap(names(in: logs).first)
@@ -131,6 +148,35 @@ final class EventFileTests: ReportingTestCase {
     func testRunThatFailsBeforeItLogsLeavesNoFolder() throws {
         try tell(beginning() + [.training(step(1))])
         XCTAssertEqual(names(in: directory), ["output"])
+    }
+
+    func testLogThatCannotBeWrittenAnyMoreIsSaidOnceAndEndsNoRun() throws {
+        var warnings: [String] = []
+        let reporter = try RunReporter(configuration()) { warnings.append($0) }
+        for event in try beginning() { try reporter.report(event) }
+        try Data().write(to: logs)
+        for number in 1...2 { try reporter.report(.training(log(number))) }
+        XCTAssertEqual(warnings.count, 1)
+        XCTAssertEqual(
+            warnings.first?.hasPrefix("TensorBoard's log lacks points from here on, and the run goes on: the log folder"),
+            true, "\(warnings)")
+        // With room again there are points again, after the settings.
+        try FileManager.default.removeItem(at: logs)
+        try reporter.report(.training(log(3)))
+        let read = try read()
+        XCTAssertEqual(read.scalars["train/loss"]?.map(\.step), [3])
+        XCTAssertEqual(read.events, [["0 brain.Event:2", "0 START", "0 summary", "3 summary"]])
+        // A file that grows no further ends with its last whole record.
+        signal(SIGXFSZ, SIG_IGN)
+        var limit = rlimit()
+        getrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
+        var low = rlimit(rlim_cur: rlim_t(read.bytes[0] + 10), rlim_max: limit.rlim_max)
+        setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &low)
+        XCTAssertNoThrow(try reporter.report(.training(log(4))))
+        setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
+        let cut = try self.read()
+        XCTAssertEqual(cut.bytes, read.bytes)
+        XCTAssertEqual(cut.readBytes, cut.bytes)
     }
 
     func testLogFolderThatCannotBeIsRefusedBeforeTheRun() throws {

@@ -166,7 +166,79 @@ final class ExampleTests: DirectoryTestCase {
         try write("src\t1\t\tA cat.\n\nsrc\t1\t\tA dog.\n", to: "CoLA/train.tsv")
         XCTAssertEqual(
             message { try read("cola") },
-            "<data>/CoLA/train.tsv:2: found 1 tab-separated column, but the label is column 2.")
+            "<data>/CoLA/train.tsv:2: the line is blank, with rows after it: take it out, if no row is missing there.")
+    }
+
+    func testBlankLinesAtTheEndOfAFileAreNoRows() throws {
+        let files: [(path: String, task: String, split: Split, text: String)] = [
+            ("SST-2/train.tsv", "sst-2", .train, "sentence\tlabel\na cat\t1\na dog\t0"),
+            ("CoLA/dev.tsv", "cola", .dev, "src\t1\t\tA cat.\nsrc\t1\t\tA dog."),
+            ("RTE/test.tsv", "rte", .test, "index\tsentence1\tsentence2\n0\ta\tb\n1\tc\td"),
+            ("QQP/train.tsv", "qqp", .train, "question1\tquestion2\tis_duplicate\na\tb\t1\nc\td\t0"),
+        ]
+        for (path, task, split, text) in files {
+            for end in ["\n\n", "\r\n\r\n", "\n  \n \r\n", "\r\r", "\n   "] {
+                try write(text + end, to: path)
+                let list = try read(task, split)
+                XCTAssertEqual(list.examples.count, 2, "\(path) with \(end.debugDescription)")
+                XCTAssertEqual(list.skippedRows, 0)
+            }
+        }
+    }
+
+    /// What looks blank may be a row there, and one left out would be missing among the predictions.
+    func testTextsAtTheEndOfAFileKeepTheirBlanks() throws {
+        try write("index\tsentence\n0\ta cat\n1\t  \n", to: "SST-2/test.tsv")
+        XCTAssertEqual(try read("sst-2", .test).examples.map(\.first), ["a cat", "  "])
+        try write("sentence\na cat\n\n", to: "SST-2/test.tsv")
+        XCTAssertEqual(try read("sst-2", .test).examples.map(\.first), ["a cat", ""])
+    }
+
+    func testABlankLineBetweenRowsToPredictIsAnError() throws {
+        try write("index\tsentence1\tsentence2\n0\ta\tb\n\n1\tc\td\n", to: "RTE/test.tsv")
+        XCTAssertEqual(
+            message { try read("rte", .test) },
+            "<data>/RTE/test.tsv:3: the line is blank, with rows after it: take it out, if no row is missing there.")
+    }
+
+    func testAHeaderThatStandsTwiceIsAnError() throws {
+        let repeated = "the header stands here once more: take it out, if the file is whole."
+        try write("sentence1\tsentence2\na\tb\nsentence1\tsentence2\nc\td\n", to: "RTE/test.tsv")
+        XCTAssertEqual(message { try read("rte", .test) }, "<data>/RTE/test.tsv:3: \(repeated)")
+        try write("sentence\tlabel\nsentence\tlabel\na cat\t1\n", to: "SST-2/train.tsv")
+        XCTAssertEqual(message { try read("sst-2") }, "<data>/SST-2/train.tsv:2: \(repeated)")
+    }
+
+    func testAColumnThatTheHeaderHasTwiceIsAnError() throws {
+        try write("sentence\tlabel\tlabel\na cat\t1\t0\n", to: "SST-2/train.tsv")
+        XCTAssertEqual(
+            message { try read("sst-2") },
+            "<data>/SST-2/train.tsv:1: the header has the column \"label\" twice, and it can't be told which is meant.")
+        try write("sentence\tlabel\tx\tx\na cat\t1\t0\t0\n", to: "SST-2/train.tsv")
+        XCTAssertEqual(try read("sst-2").examples.count, 1)
+    }
+
+    func testWhatIsNoTableIsAnErrorThatSaysWhatItIs() throws {
+        for (text, phrase) in [
+            ("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "this is a Git LFS pointer"),
+            ("<!DOCTYPE html>\n<html>", "this is an HTML page"),
+        ] {
+            for (path, task) in [("SST-2/train.tsv", "sst-2"), ("CoLA/train.tsv", "cola")] {
+                try write(text, to: path)
+                let said = message { try read(task) }
+                XCTAssert(said.hasPrefix("<data>/\(path): \(phrase)"), said)
+            }
+        }
+        try write(XCTUnwrap("sentence\tlabel\na\t1\n".data(using: .utf16)), to: "SST-2/train.tsv")
+        XCTAssertEqual(
+            message { try read("sst-2") }, "<data>/SST-2/train.tsv: this is UTF-16 text: convert the file to UTF-8.")
+    }
+
+    func testInvalidUTF8IsNamedByItsByte() throws {
+        try write(Array("sentence\tlabel\nun caf".utf8) + [0xE9] + Array("\t1\n".utf8), to: "SST-2/train.tsv")
+        XCTAssertEqual(
+            message { try read("sst-2") },
+            "<data>/SST-2/train.tsv:2: the line is not valid UTF-8 at its byte 7, 0xE9: convert the file to UTF-8.")
     }
 
     // MARK: Errors
@@ -231,12 +303,13 @@ final class ExampleTests: DirectoryTestCase {
             try write(header + good + bytes + Array("\t1\n".utf8) + good, to: "SST-2/train.tsv")
             XCTAssertEqual(
                 message { try read("sst-2") },
-                "<data>/SST-2/train.tsv:3: the line is not valid UTF-8: convert the file to UTF-8.")
+                "<data>/SST-2/train.tsv:3: the line is not valid UTF-8 at its byte 1, "
+                    + "0x\(String(bytes[0], radix: 16, uppercase: true)): convert the file to UTF-8.")
         }
-        try write([0xFF, 0xFE] + Array("sentence\tlabel\n".utf8), to: "SST-2/train.tsv")
+        try write(Array("senten".utf8) + [0xFF] + Array("ce\tlabel\n".utf8), to: "SST-2/train.tsv")
         XCTAssertEqual(
             message { try read("sst-2") },
-            "<data>/SST-2/train.tsv:1: the line is not valid UTF-8: convert the file to UTF-8.")
+            "<data>/SST-2/train.tsv:1: the line is not valid UTF-8 at its byte 7, 0xFF: convert the file to UTF-8.")
     }
 
     func testAMissingFileOrFolderIsAnErrorThatNamesIt() throws {

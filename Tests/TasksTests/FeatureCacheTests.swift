@@ -270,9 +270,14 @@ final class FeatureCacheTests: DirectoryTestCase {
         _ = try cache.features(of: task, in: task.train, dataDirectory: directory)
         let file = try XCTUnwrap(cacheFiles().first)
         let good = try Data(contentsOf: file)
-        // The words of the counts, and those of the first record.
-        for word in Array(7..<11) + [12, 14] {
-            for value: UInt64 in [.max, 1 << 62, 1 << 40, UInt64(good.count)] {
+        // The words of the counts, those of the first record, its label, and whether there are any: as a number of the
+        // header's, and as bits of a float, a NaN and a 7.
+        let wrong: [(words: [Int], values: [UInt64])] = [
+            (Array(7..<11) + [12, 14], [.max, 1 << 62, 1 << 40, UInt64(good.count)]),
+            ([15], [.max, UInt64(Float(7).bitPattern)]), ([11], [0, 2]),
+        ]
+        for (words, values) in wrong {
+            for (word, value) in words.flatMap({ word in values.map { (word, $0) } }) {
                 var bytes = [UInt8](good)
                 bytes.withUnsafeMutableBytes { $0.storeBytes(of: value, toByteOffset: word * 8, as: UInt64.self) }
                 try Data(bytes).write(to: file)

@@ -25,6 +25,8 @@ fault that has "method" waits for a request of that method:
     {"redirect": URL}    sends elsewhere; {other} in it stands for the other host
     {"page": TEXT}       answers 200 with a page of its own
     {"drop": true}       answers nothing
+    {"raw": TEXT, "then": TEXT, "pause": S}   sends bytes of its own, Latin-1 in TEXT, and then others again and again,
+                         S seconds after each, until the client goes, or "times" times
 """
 
 import hashlib
@@ -91,6 +93,8 @@ class Handler(BaseHTTPRequestHandler):
             fault = waiting.pop(0) if waiting and waiting[0].get("method", self.command) == self.command else {}
         if fault.get("drop"):
             self.hang_up()
+        elif "raw" in fault:
+            self.send_raw(fault)
         elif "status" in fault:
             self.answer(fault["status"], b"no\n", fault.get("headers", {}))
         elif "redirect" in fault:
@@ -203,6 +207,19 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
+
+    def send_raw(self, fault):
+        self.close_connection = True
+        piece = fault.get("then", "").encode("latin-1")
+        try:
+            self.wfile.write(fault["raw"].encode("latin-1"))
+            for _ in range(fault.get("times", 1 << 40) if piece else 0):
+                self.wfile.write(piece)
+                self.wfile.flush()
+                time.sleep(fault.get("pause", 0))
+        except OSError:
+            pass
+        self.hang_up()
 
     def hang_up(self):
         self.close_connection = True

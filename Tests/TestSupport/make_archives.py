@@ -76,17 +76,23 @@ def make_odd(folder):
         with file.open(info, "w", force_zip64=True) as member:
             member.write(text)
     for index, path in enumerate(
-        ["../evil", "/etc/evil", "CoLA/../../evil", "a//b", "CoLA\\..\\evil", "C:evil", "CoLA/./x", "a\nb"]
+        ["../evil", "/etc/evil", "CoLA/../../evil", "a//b", "CoLA\\..\\evil", "C:evil", "CoLA/./x", "a\nb",
+         # A slash with a combining mark after it: one character to some, and to the system a slash and a name.
+         "CoLA/../\u0338evil", "CoLA/\u200d/../evil", "/\u0338evil", "CoLA/..\u0338/../\u0301evil"]
     ):
         with zipfile.ZipFile(os.path.join(folder, f"path{index}.zip"), "w") as file:
             info = zipfile.ZipInfo("x")
             info.filename = path
             file.writestr(info, b"evil")
-    with zipfile.ZipFile(os.path.join(folder, "link.zip"), "w") as file:
-        info = zipfile.ZipInfo("CoLA/link")
-        info.create_system = 3
-        info.external_attr = 0o120777 << 16
-        file.writestr(info, b"/etc/passwd")
+    for writer in (3, 19):  # Unix, a Mac
+        with zipfile.ZipFile(os.path.join(folder, f"link{writer}.zip"), "w") as file:
+            info = zipfile.ZipInfo("CoLA/link")
+            info.create_system = writer
+            info.external_attr = 0o120777 << 16
+            file.writestr(info, b"/etc/passwd")
+    archive("case.zip", [("CoLA/a.txt", text), ("CoLA/A.txt", b"other")])
+    # A name that begins with a combining mark is one like others.
+    archive("mark.zip", [("CoLA/a.txt", text), ("CoLA/\u0338b", b"")])
     archive("bomb.zip", [("CoLA/bomb", b"\0" * (50 << 20))])
     archive("lzma.zip", [("CoLA/a.txt", text)], zipfile.ZIP_LZMA)
 

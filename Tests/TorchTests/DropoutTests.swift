@@ -1,7 +1,8 @@
+import TestSupport
 import Torch
 import XCTest
 
-final class DropoutTests: XCTestCase {
+final class DropoutTests: EveryProcessorChoiceTestCase {
     /// What dropout makes of as many ones: its mask.
     private func mask(_ count: Int = 64, probability: Double = 0.5) throws -> [Float] {
         try dropout(Tensor.full([count], 1), probability: probability).elements()

@@ -1,8 +1,9 @@
+import TestSupport
 import Torch
 import XCTest
 
 /// A linear layer's float32 products, by whichever library takes them here, against libtorch's own in float64.
-final class LinearTests: XCTestCase {
+final class LinearTests: EveryProcessorChoiceTestCase {
     private func values(_ shape: [Int], seed: UInt64) throws -> Tensor {
         try Tensor.normal(shape, std: 1, seed: seed, dtype: .float64)
     }

@@ -1,8 +1,9 @@
 import Foundation
+import TestSupport
 import Torch
 import XCTest
 
-final class OptimizationTests: XCTestCase {
+final class OptimizationTests: EveryProcessorChoiceTestCase {
     private func parameter(_ values: [Double], dtype: DType) throws -> Parameter {
         let parameter = Parameter("p")
         parameter.declare([values.count], .zeros)

@@ -1,8 +1,9 @@
+import TestSupport
 import Torch
 import XCTest
 
 /// The loops over packed batches, which are for float32 on the CPU, against libtorch's operations, which float64 takes.
-final class PackedTests: XCTestCase {
+final class PackedTests: EveryProcessorChoiceTestCase {
     private struct Batch {
         var lengths: [Int]
         var slots: [Int]
@@ -188,12 +189,108 @@ final class PackedTests: XCTestCase {
             Double(dropped) / Double(output.count), 0.1, accuracy: 5 * (0.09 / Double(output.count)).squareRoot())
     }
 
+    /// Whether dropout keeps each element of rows, by the stream that a test has just seeded. A row takes whole blocks
+    /// of 32 of it. The mask's share and factor are tested with dropout alone.
+    private func isKept(_ rows: Int, _ width: Int, dropout rate: Double) throws -> [Bool] {
+        let whole = (width + 31) / 32 * 32
+        let mask: [Float] = try dropout(Tensor.full([rows, whole], 1), probability: rate).elements()
+        return (0..<rows).flatMap { row in (0..<width).map { mask[row * whole + $0] != 0 } }
+    }
+
+    /// What is kept is multiplied by 1 / (1 - p) before the residual is added, and so is its gradient, of which the
+    /// residual gets all.
+    func testDropoutBeforeANormScalesWhatItKeepsAndItsGradients() throws {
+        for (rate, width) in [(0.1, 96), (0.5, 40), (0.75, 8)] {
+            for (number, batch) in batches.enumerated() {
+                let (layout, count) = (try batch.layout(), batch.tokens)
+                try seedRandomStream(UInt64(number))
+                let share = (rate * 65536).rounded() / 65536
+                let factors = try isKept(count, width, dropout: rate).map { $0 ? 1 / (1 - share) : 0 }
+                XCTAssertEqual(Set(factors).count, 2)
+                let mask = try Tensor(factors, shape: [count, width])
+                let inputs = try [
+                    values([count, width], seed: 1), values([width], seed: 2), values([count, width], seed: 3),
+                    values([3, width], seed: 4), values([width], seed: 5),
+                ]
+                try compare(inputs, "dropout \(rate), width \(width), batch \(number)") { x in
+                    guard x[0].dtype == .float32 else {
+                        return try residualNorm(
+                            (x[0] + x[1]) * mask + x[2], gain: x[3], shift: x[4], epsilon: 1e-12, layout: layout)
+                    }
+                    try seedRandomStream(UInt64(number))
+                    return try residualNorm(
+                        x[0], bias: x[1], residual: x[2], gain: x[3], shift: x[4], epsilon: 1e-12, dropout: rate,
+                        layout: layout)
+                }
+                // Whole blocks stand in the same order where libtorch's operations take them.
+                guard width % 32 == 0 else { continue }
+                try compare(inputs, "dropout \(rate) in both types, batch \(number)") { x in
+                    try seedRandomStream(3)
+                    return try residualNorm(
+                        x[0], bias: x[1], residual: x[2], gain: x[3], shift: x[4], epsilon: 1e-12, dropout: rate,
+                        layout: layout)
+                }
+            }
+        }
+    }
+
+    /// What is added to the variance counts where it is large.
+    func testNormAddsItsEpsilonToTheVariance() throws {
+        let batch = batches[0]
+        let inputs = try [values([batch.tokens, 40], seed: 1), values([1, 40], seed: 2), values([40], seed: 3)]
+        let layout = try batch.layout()
+        for epsilon in [0.5, 3] {
+            try compare(inputs, "epsilon \(epsilon)") {
+                try residualNorm($0[0], gain: $0[1], shift: $0[2], epsilon: epsilon, layout: layout)
+            }
+        }
+        let row = try residualNorm(
+            Tensor([1, -1, 1, -1] as [Float], shape: [1, 4]), gain: Tensor.full([1, 4], 1), shift: Tensor.zeros([4]),
+            epsilon: 3, layout: PackedLayout(lengths: [1], slots: [0], slotCount: 1))
+        XCTAssertEqual(try row.elements(Float.self), [0.5, -0.5, 0.5, -0.5])
+    }
+
+    /// Under the same mask, the gradient of attention is the slope of its values.
+    func testDropoutOfAttentionsWeightsCountsInItsGradients() throws {
+        let batch = Batch(lengths: [40, 3, 18], slots: [1, 0, 1])
+        let (layout, hidden) = (try batch.layout(), 32)
+        var inputs = try (0..<3).map { try Tensor.normal([batch.tokens, hidden], std: 1, seed: UInt64($0)) }
+        inputs += try (3..<6).map { try Tensor.normal([hidden], std: 1, seed: UInt64($0)) }
+        inputs.append(try Tensor.normal([3, 40, 12], std: 1, seed: 6))
+        let weights = try Tensor.normal([batch.tokens, hidden], std: 1, seed: 7)
+        func value(_ x: [Tensor]) throws -> Tensor {
+            try seedRandomStream(3)
+            let output = try packedAttention(
+                query: Projection(product: x[0], bias: x[3]), key: Projection(product: x[1], bias: x[4]),
+                value: Projection(product: x[2], bias: x[5]), blocks: DiagonalBlocks(rows: x[6], height: 12),
+                heads: 2, dropout: 0.5, layout: layout, rows: .tokens)
+            return try (output * weights).sum()
+        }
+        for input in inputs { try input.setRequiresGradient(true) }
+        try value(inputs).backward()
+        let gradients = try inputs.map { try XCTUnwrap($0.gradient()) }
+        for (index, gradient) in gradients.enumerated() where index != 4 {
+            // Along the gradient itself the slope is its norm.
+            let norm = try (gradient * gradient).sum().item().squareRoot()
+            let step = 0.02
+            let ends = try withoutGradients {
+                try [step, -step].map { size in
+                    var moved = inputs
+                    moved[index] = try inputs[index].detached() + gradient * (size / norm)
+                    return try value(moved).item()
+                }
+            }
+            XCTAssertEqual((ends[0] - ends[1]) / (2 * step) / norm, 1, accuracy: 0.02, "input \(index)")
+        }
+    }
+
     /// Weights of attention that are all equal, of values that are all one: the sum of what is kept.
-    private func attended(_ batch: Batch, dropout: Double) throws -> [Float] {
-        let zeros = try Tensor.zeros([batch.tokens, 16])
-        let nothing = try Projection(product: zeros, bias: Tensor.zeros([16]))
+    private func attended(_ batch: Batch, dropout: Double, as dtype: DType = .float32) throws -> [Float] {
+        let zeros = try Tensor.zeros([batch.tokens, 16], dtype: dtype)
+        let nothing = try Projection(product: zeros, bias: Tensor.zeros([16], dtype: dtype))
+        let ones = try Tensor.full([16], 1).to(dtype)
         return try packedAttention(
-            query: nothing, key: nothing, value: Projection(product: zeros, bias: Tensor.full([16], 1)),
+            query: nothing, key: nothing, value: Projection(product: zeros, bias: ones),
             blocks: nil, heads: 1, dropout: dropout, layout: batch.layout(), rows: .tokens
         ).elements()
     }
@@ -203,11 +300,13 @@ final class PackedTests: XCTestCase {
         let batch = Batch(lengths: [400, 400], slots: [0, 1])
         XCTAssertEqual(
             try attended(batch, dropout: 0).map { ($0 * 1000).rounded() }, Array(repeating: 1000, count: 800 * 16))
-        let sums = try attended(batch, dropout: 0.1)
-        XCTAssertGreaterThan(Set(sums).count, 20)
-        // 800 rows of 400 weights: five standard deviations of the mean.
-        XCTAssertEqual(
-            sums.reduce(0, +) / Float(sums.count), 1, accuracy: 5 * (0.1 / 0.9 / 320_000 as Float).squareRoot())
+        for dtype in [DType.float32, .float64] {
+            let sums = try attended(batch, dropout: 0.1, as: dtype)
+            XCTAssertGreaterThan(Set(sums).count, 20)
+            // 800 rows of 400 weights: five standard deviations of the mean.
+            XCTAssertEqual(
+                sums.reduce(0, +) / Float(sums.count), 1, accuracy: 5 * (0.1 / 0.9 / 320_000 as Float).squareRoot())
+        }
     }
 
     func testBitsAreTheSameAtAnyNumberOfThreads() throws {

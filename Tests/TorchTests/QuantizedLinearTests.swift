@@ -1,8 +1,14 @@
 import Foundation
+import TestSupport
 import Torch
 import XCTest
 
-final class QuantizedLinearTests: XCTestCase {
+final class QuantizedLinearTests: EveryProcessorChoiceTestCase {
+    /// With the processor's instructions for it, and without.
+    override var choices: [ProcessorChoice] {
+        ProcessorChoice.all.prefix(1) + ProcessorChoice.all.filter { $0.instructions == "portable" }
+    }
+
     /// Rounding to 255 steps errs by at most half a step, in the row and in the weights: for every output
     /// |error| <= Σ |x| δw/2 + Σ |w| δx/2 + n δx δw/4, with δ the step of its row of x or w.
     func testErrsByNoMoreThanRounding() throws {
@@ -109,7 +115,7 @@ final class QuantizedLinearTests: XCTestCase {
         let layer = try QuantizedLinear(weight: Tensor.normal([1536, 384], std: 1, seed: 15), bias: nil)
         _ = try layer(x)
         let (thread, process) = (seconds(CLOCK_THREAD_CPUTIME_ID), seconds(CLOCK_PROCESS_CPUTIME_ID))
-        for _ in 0..<20 { _ = try layer(x) }
+        for _ in 0..<(QuantizedLinear.isAccelerated ? 20 : 2) { _ = try layer(x) }
         let share = (seconds(CLOCK_THREAD_CPUTIME_ID) - thread) / (seconds(CLOCK_PROCESS_CPUTIME_ID) - process)
         XCTAssertLessThan(share, 0.8, "the calling thread did it all; half is its part")
     }

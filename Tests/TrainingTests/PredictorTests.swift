@@ -85,7 +85,7 @@ final class PredictorTests: ToyTestCase {
         let trained = try loadModel()
         let good = "{\"task\": \"cola\", \"sentence\": \"bak deno\"}"
         let bad = [
-            ("{\"task\": \"cola\"", "this is no row such as"), ("{\"task\": \"cola\"}", "the row has neither"),
+            ("{\"task\": \"cola\"", "the JSON object doesn't end on this line"), ("{\"task\": \"cola\"}", "the row has neither"),
             ("{\"task\": \"rte\", \"sentence\": \"bak\"}", "the model has no task \"rte\""),
             (
                 "{\"task\": \"cola\", \"input_ids\": [2, 60, 3]}",

@@ -224,8 +224,72 @@ final class ResumeTests: ToyTestCase {
         settings.optimizer.learningRate = 1e-30
         settings.evaluationSteps = 2
         settings.earlyStoppingPatience = 3
-        XCTAssertEqual(try train(settings).summary.steps, 8)
+        var stops: [EarlyStop] = []
+        let course = try train(settings) { event, _ in if case .stoppedEarly(let stop) = event { stops.append(stop) } }
+        XCTAssertEqual(course.summary.steps, 8)
+        XCTAssertEqual(stops.map(\.step), [8])
+        let (stop, best) = (try XCTUnwrap(stops.first), try XCTUnwrap(stops.first?.best))
+        XCTAssertEqual(best.step, 2)
+        XCTAssertEqual(stop.latest, best.value)
+        XCTAssertEqual(
+            stop.description,
+            "after step 8, eval_average was not better in 3 evaluations in a row than the \(Float(best.value)) of step 2, "
+                + "and is now \(Float(best.value)) (--early_stopping_patience)")
+        // A run that comes to its end has not ended early.
+        (settings.maxSteps, stops) = (8, [])
+        try train(settings) { event, _ in if case .stoppedEarly(let stop) = event { stops.append(stop) } }
+        XCTAssertEqual(stops, [])
     }
+
+    func testAFigureThatIsNoNumberStopsTrainingAndMakesNoEvaluationTheBest() throws {
+        try writeModel(tasks: ["sts-b"])
+        // A single score correlates with nothing.
+        try writeData("sts-b", train: 20, dev: 1)
+        var settings = TrainingSettings.toy(steps: 30)
+        (settings.evaluationSteps, settings.earlyStoppingPatience, settings.loadsBestModelAtEnd) = (2, 2, true)
+        for metric in ["average", "sts-b_pearson"] {
+            settings.metricForBestModel = metric
+            var said: [String] = []
+            let course = try train(settings) { event, _ in
+                if case .stoppedEarly(let stop) = event { said.append("\(stop)") }
+                if case .noBest(let metric, let step) = event { said.append("no best \(metric) at \(step)") }
+            }
+            XCTAssertEqual(course.summary.steps, 4)
+            XCTAssertEqual(said.count, 2)
+            XCTAssertTrue(
+                said.first?.hasPrefix("after step 4, eval_\(metric) was no number in 2 evaluations in a row") == true,
+                "\(said)")
+            XCTAssertEqual(said.last, "no best eval_\(metric) at 4")
+        }
+    }
+
+    func testABestCheckpointThatIsDamagedIsNotTheModelAtTheEnd() throws {
+        try writeModel(tasks: ["cola"])
+        try writeData("cola", train: 40)
+        var settings = TrainingSettings.toy(steps: 6)
+        // The first evaluation stays the best.
+        settings.optimizer.learningRate = 1e-30
+        (settings.evaluationSteps, settings.saveSteps, settings.loadsBestModelAtEnd) = (2, 100, true)
+        let (best, last) = (checkpointURL(2), checkpointURL(6))
+        XCTAssertThrowsError(
+            try train(settings) { event, _ in
+                guard case .saved(best) = event else { return }
+                let url = best.appendingPathComponent("model.safetensors")
+                var data = try Data(contentsOf: url)
+                data[data.count - 1] ^= 1
+                try data.write(to: url)
+            }
+        ) { error in
+            XCTAssertEqual(
+                error as? ResumeError,
+                .bestNotWhole(
+                    path: best.path,
+                    reason: "model.safetensors is damaged: the checksum is not that of its content", last: last.path))
+        }
+        XCTAssertNoThrow(try ResumeState.readWhole(from: last))
+    }
+
+    private func checkpointURL(_ step: Int) -> URL { outputDirectory.appendingPathComponent("checkpoint-\(step)") }
 
     func testALimitKeepsTheNewestAndTheBest() throws {
         try writeModel(tasks: ["cola"])
@@ -242,5 +306,57 @@ final class ResumeTests: ToyTestCase {
         settings.maxSteps = 4
         try train(settings)
         XCTAssertEqual(Checkpoints(outputDirectory: outputDirectory).steps(), [1, 4, 5, 6, 7])
+    }
+
+    private func checkpoint(_ name: String) -> URL { outputDirectory.appendingPathComponent("checkpoint-\(name)") }
+
+    func testACopyUnderAnotherNumberIsNeitherGoneOnFromNorCountedNorRemoved() throws {
+        try writeModel(tasks: ["cola"])
+        try writeData("cola", train: 40)
+        let files = FileManager.default
+        var settings = TrainingSettings.toy(steps: 6)
+        (settings.saveSteps, settings.saveTotalLimit) = (1, 1)
+        _ = try run(settings, in: outputDirectory, stop: 2)
+        for name in ["01", "1000", "3.bak"] { try files.copyItem(at: checkpoint("2"), to: checkpoint(name)) }
+        var passedOver: [String] = []
+        let checkpoints = Checkpoints(outputDirectory: outputDirectory)
+        let newest = try checkpoints.newest { passedOver.append("\($0.lastPathComponent): \($1)") }
+        XCTAssertEqual(newest?.folder.lastPathComponent, "checkpoint-2")
+        XCTAssertEqual(passedOver, ["checkpoint-1000: it is a copy of the checkpoint of step 2"])
+        _ = try run(settings, in: outputDirectory, from: newest?.folder)
+        let names = try files.contentsOfDirectory(atPath: outputDirectory.path).filter { $0.hasPrefix("checkpoint-") }
+        XCTAssertEqual(names.sorted(), ["checkpoint-01", "checkpoint-1000", "checkpoint-3.bak", "checkpoint-6"])
+    }
+
+    func testALimitLeavesCheckpointsThatHoldMoreThanOnes() throws {
+        try writeModel(tasks: ["cola"])
+        try writeData("cola", train: 40)
+        let files = FileManager.default
+        var settings = TrainingSettings.toy(steps: 6)
+        settings.saveSteps = 1
+        _ = try run(settings, in: outputDirectory, stop: 4)
+        try Data("mine".utf8).write(to: checkpoint("1").appendingPathComponent("notes"))
+        // Moved to another disk.
+        let moved = directory.appendingPathComponent("moved")
+        try files.moveItem(at: checkpoint("2"), to: moved)
+        try files.createSymbolicLink(at: checkpoint("2"), withDestinationURL: moved)
+        settings.saveTotalLimit = 1
+        _ = try run(settings, in: outputDirectory, from: checkpoint("4"))
+        XCTAssertEqual(Checkpoints(outputDirectory: outputDirectory).steps(), [1, 2, 6])
+        XCTAssert(files.fileExists(atPath: moved.appendingPathComponent("model.safetensors").path))
+        XCTAssert(files.fileExists(atPath: checkpoint("1").appendingPathComponent("notes").path))
+    }
+
+    /// A run that goes on from an earlier checkpoint finds later ones of its own.
+    func testALimitNeverTakesTheCheckpointJustSaved() throws {
+        try writeModel(tasks: ["cola"])
+        try writeData("cola", train: 40)
+        var settings = TrainingSettings.toy(steps: 8)
+        settings.saveSteps = 2
+        _ = try run(settings, in: outputDirectory)
+        settings.saveTotalLimit = 1
+        let stopped = try run(settings, in: outputDirectory, from: checkpoint("2"), stop: 2)
+        XCTAssertEqual(stopped.losses.count, 2)
+        XCTAssertEqual(Checkpoints(outputDirectory: outputDirectory).steps(), [4, 6, 8])
     }
 }

@@ -54,6 +54,23 @@ final class RunTests: ToyTestCase {
         XCTAssertEqual(loaded, trained)
     }
 
+    /// Two runs that begin at the same time both find the folder empty.
+    func testAFolderThatAnotherRunHasFilledMeanwhileIsKept() throws {
+        try prepare()
+        let file = outputDirectory.appendingPathComponent("model.safetensors")
+        let outputDirectory = outputDirectory
+        let run = Run(configuration()) { event in
+            guard case .loaded = event else { return }
+            try FileManager.default.createDirectory(at: outputDirectory, withIntermediateDirectories: true)
+            try Data("another's".utf8).write(to: file)
+        }
+        XCTAssertThrowsError(try run.execute()) {
+            guard case RunError.outputNotEmpty = $0 else { return XCTFail("\($0)") }
+        }
+        XCTAssertEqual(try Data(contentsOf: file), Data("another's".utf8))
+        XCTAssertEqual(outputFiles(), ["model.safetensors"])
+    }
+
     func testSameRunGivesTheSameFile() throws {
         try prepare()
         let file = outputDirectory.appendingPathComponent("model.safetensors")

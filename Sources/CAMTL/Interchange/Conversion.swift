@@ -35,6 +35,9 @@ public struct Conversion: Sendable {
     ///   output is not to be written to, before anything is written; the errors of reading and writing.
     public func callAsFunction() throws -> Result {
         let isNew = try checkOutput()
+        // What is made anew appears as a whole, and can't take the place of what others have made meanwhile.
+        let lock = isNew ? nil : try lockOutput()
+        defer { withExtendedLifetime(lock) {} }
         var request = request
         request.mustBeTrained = true
         try checkVocabulary()
@@ -48,15 +51,29 @@ public struct Conversion: Sendable {
             let names = (request.tasks ?? tasks).map(\.name).filter { !untrained.contains($0) }
             for name in names { try trained.checkExport(of: name) }
             try makeFolder(output)
+            let lock = lock == nil ? try lockOutput() : nil
             folders = names.map { output.appendingPathComponent($0) }
-            for (name, folder) in zip(names, folders) { try trained.export(task: name, to: folder) }
+            try withExtendedLifetime(lock) {
+                for (name, folder) in zip(names, folders) {
+                    try trained.export(task: name, to: folder, overwrites: overwritesOutput)
+                }
+            }
         } else if isNew {
             try makeFolder(output.deletingLastPathComponent())
             try writeFolderAtomically(to: output, trained.write)
         } else {
+            try TrainedModel.checkReplaceable(output)
             try trained.save(to: output)
         }
         return Result(loading: trained.loading, folders: folders, untrained: untrained)
+    }
+
+    /// Keeps other runs out of the output folder, which exists, as long as the lock lives.
+    private func lockOutput() throws -> FolderLock {
+        guard let lock = try FolderLock(output) else {
+            throw ModelError.badModel(path: output.path, reason: "the output folder is in use by another run")
+        }
+        return lock
     }
 
     private func makeFolder(_ folder: URL) throws {
@@ -89,6 +106,9 @@ public struct Conversion: Sendable {
         guard isFolder.boolValue else { throw fail("this is a file; --output_dir is a folder") }
         if try !overwritesOutput && !FileManager.default.contentsOfDirectory(atPath: output.path).isEmpty {
             throw fail("the output folder is not empty; name another --output_dir, or give --overwrite_output_dir")
+        }
+        if isSameFile(output, source) {
+            throw fail("this is the folder of the model to convert, too; name another --output_dir")
         }
         return false
     }

@@ -16,14 +16,16 @@ struct OriginalCheckpoint {
     ///
     /// - Throws: `ModelError.badModel` if the folder has no checkpoint; `CheckpointError`.
     init?(folder: URL) throws {
-        let file = try CheckpointFile.open(CAMTLModel.checkpointURL(folder))
+        let file = try CAMTLModel.checkpoint(in: folder)
+        let checkpointNames = CheckpointNames(file, hasOneTask: false)
+        func shape(_ name: String) -> [Int]? { checkpointNames.nameInFile[name].flatMap(file.info)?.shape }
         var widths: [Int] = []
-        while let shape = file.info("decoders.\(widths.count).model.weight")?.shape, shape.count == 2 {
+        while let shape = shape("decoders.\(widths.count).model.weight"), shape.count == 2 {
             widths.append(shape[0])
         }
         guard !widths.isEmpty else { return nil }
         decoderWidths = widths
-        let names = file.names
+        let names = checkpointNames.names
         if names.contains(where: { $0.hasPrefix("bert.encoder.adapter_layer.") }) {
             encoderType = .caMTLLarge
         } else if names.contains(where: { $0.hasPrefix("bert.encoder.layer.") && $0.contains(".new_attention.") }) {
@@ -32,7 +34,7 @@ struct OriginalCheckpoint {
             encoderType = .bert
         }
         let bias = names.first { $0.hasSuffix(".attention.self.random_weight_matrix") }
-        maxSequenceLength = bias.flatMap { file.info($0)?.shape.first }
+        maxSequenceLength = bias.flatMap { shape($0)?.first }
     }
 
     /// The model that was trained, with the tasks that are wanted or, if it has as many, all of GLUE's in the order

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import Tasks
 
@@ -8,6 +9,22 @@ struct SequenceClassifier {
     static let fields = ["architectures", "finetuning_task", "id2label", "label2id", "num_labels", "problem_type"]
     /// The name of its decoder among the tensors.
     static let decoder = "classifier"
+
+    /// Beyond any task of sentences, and few enough to be listed.
+    private static let mostOutputs = 100_000
+
+    /// Whether a folder is one that this program exported for a task, with nothing of others' in it, or is empty.
+    static func isExport(of task: String, _ folder: URL) -> Bool {
+        guard isFolder(folder, ofFilesNamed: TrainedModel.fileNames) else { return false }
+        let configuration = folder.appendingPathComponent("config.json")
+        guard let data = try? readFile(configuration) else {
+            return (try? FileManager.default.contentsOfDirectory(atPath: folder.path))?.isEmpty == true
+        }
+        let fields = (try? JSONSerialization.jsonObject(with: data)) as? [String: Any] ?? [:]
+        // transformers notes its version in what it saves.
+        return fields["architectures"] as? [String] == [architecture] && fields["finetuning_task"] as? String == task
+            && fields["transformers_version"] == nil
+    }
 
     /// The names of its outputs, in their order.
     let outputs: [String]
@@ -24,7 +41,14 @@ struct SequenceClassifier {
         problemType = configuration["problem_type"] as? String
         guard let names = configuration["id2label"], !(names is NSNull) else {
             // As transformers has it, which leaves out what is its default.
-            outputs = (0..<(configuration["num_labels"] as? Int ?? 2)).map { "LABEL_\($0)" }
+            var count = 2
+            if let number = configuration["num_labels"], !(number is NSNull) {
+                guard let given = number as? Int, (1...Self.mostOutputs).contains(given) else {
+                    throw fail("\"num_labels\" is \(number); it has to be from 1 to \(Self.mostOutputs)")
+                }
+                count = given
+            }
+            outputs = (0..<count).map { "LABEL_\($0)" }
             return
         }
         guard let names = names as? [String: Any] else { throw fail("\"id2label\" is not a JSON object") }

@@ -6,20 +6,21 @@ import Torch
 
 extension TrainedModel {
     /// Writes a folder that transformers loads as `BertForSequenceClassification`, with one task's decoder for its
-    /// `classifier`: `config.json`, `model.safetensors` and the tokenizer's files. It is there whole or not at all; one
-    /// of that name is replaced.
+    /// `classifier`: `config.json`, `model.safetensors` and the tokenizer's files. It is there whole or not at all.
     ///
     /// - Parameters:
     ///   - name: the task.
     ///   - folder: the folder to write; the one it is in must exist.
-    /// - Throws: what ``checkExport(of:)`` throws; errors of writing.
-    public func export(task name: String, to folder: URL) throws {
+    ///   - overwrites: replaces an earlier export of the task. Any other folder that is there stays as it is.
+    /// - Throws: what ``checkExport(of:)`` throws; errors of writing, and for what is not replaced.
+    public func export(task name: String, to folder: URL, overwrites: Bool = false) throws {
         let number = try checkExport(of: name)
         let configuration = model.configuration
         let json = try JSONSerialization.data(
             withJSONObject: configuration.transformersFields(configuration.tasks[number]),
             options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
-        try writeFolderAtomically(to: folder) { draft in
+        let isReplaceable = { overwrites && SequenceClassifier.isExport(of: name, $0) }
+        try writeFolderAtomically(to: folder, replacing: isReplaceable) { draft in
             try tokenizer.writeConfiguration(to: draft, maxLength: configuration.maxSequenceLength)
             try model.saveClassifier(task: number, to: draft)
             try writeAtomically(to: draft.appendingPathComponent("config.json")) { try $0.write(json + [0x0A]) }

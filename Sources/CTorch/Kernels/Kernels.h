@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 namespace ctorch {
 
@@ -129,8 +130,12 @@ struct Kernels {
 /// Whether the processor has the parts of AVX-512 that the widest loops take.
 bool hasAVX512();
 
-/// Those for the machine this runs on.
+/// Those for the machine this runs on, or the lesser ones that the environment or `limitKernels` has chosen.
 const Kernels &kernels();
+/// Whether the machine has better ones than those that are chosen.
+bool isLimited();
+/// Chooses those of this name; "" chooses the machine's best. False, and nothing is changed, where it has none such.
+bool limitKernels(std::string_view name);
 
 extern const Kernels portableKernels;
 #if defined(__x86_64__)

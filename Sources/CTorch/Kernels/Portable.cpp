@@ -15,18 +15,40 @@ bool ctorch::hasAVX512() {
 #endif
 }
 
-const ctorch::Kernels &ctorch::kernels() {
+namespace {
+
+using ctorch::Kernels;
+
+/// The best loops for this processor, of which `limit` may leave out some.
+const Kernels &best(std::string_view limit) {
 #if defined(__x86_64__)
-    static const Kernels &chosen = [&]() -> const Kernels & {
-        const char *limit = std::getenv("CAMTL_CPU_CAPABILITY");
-        const std::string_view name = limit ? limit : "";
-        if (name == "portable") return portableKernels;
-        const bool hasAVX2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-        if (hasAVX512() && name != "avx2") return avx512Kernels;
-        return hasAVX2 ? avx2Kernels : portableKernels;
-    }();
-    return chosen;
-#else
-    return portableKernels;
+    if (limit == "portable") return ctorch::portableKernels;
+    const bool hasAVX2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    if (ctorch::hasAVX512() && limit != "avx2") return ctorch::avx512Kernels;
+    if (hasAVX2) return ctorch::avx2Kernels;
 #endif
+    return ctorch::portableKernels;
+}
+
+/// Null until they are asked for.
+std::atomic<const Kernels *> chosen{nullptr};
+
+}  // namespace
+
+const Kernels &ctorch::kernels() {
+    const Kernels *now = chosen.load(std::memory_order_relaxed);
+    if (now) return *now;
+    const char *limit = std::getenv("CAMTL_CPU_CAPABILITY");
+    now = &best(limit ? limit : "");
+    chosen.store(now, std::memory_order_relaxed);
+    return *now;
+}
+
+bool ctorch::isLimited() { return &kernels() != &best(""); }
+
+bool ctorch::limitKernels(std::string_view name) {
+    const Kernels &found = best(name);
+    if (!name.empty() && name != found.name) return false;
+    chosen.store(&found, std::memory_order_relaxed);
+    return true;
 }

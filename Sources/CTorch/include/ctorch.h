@@ -32,6 +32,12 @@ const char *ct_version(void);
 void ct_keep_freed_memory(void);
 /// The instruction set of our own loops: "avx512", "avx2" or "portable".
 const char *ct_instruction_set(void);
+/// Makes them those of another instruction set; "" is the best that the processor has. Fails where it has none of this
+/// name. No operation may be under way.
+bool ct_set_instruction_set(const char *name);
+/// Makes "mkl" or "onednn" multiply the float32 matrices of linear layers on the CPU; "" is the better one here. Fails
+/// where libtorch has none of this name.
+bool ct_set_products(const char *name);
 void ct_set_thread_count(int32_t count);
 int32_t ct_thread_count(void);
 /// Seeds the random stream that dropout draws from on a device.
@@ -244,22 +250,39 @@ typedef struct CTStoreImpl *CTStore;
 typedef struct CTProcessGroupImpl *CTProcessGroup;
 typedef struct CTReducerImpl *CTReducer;
 
-/// Connects to the store at `host` and `port`, which this process serves itself if `serves`.
-CTStore ct_store_connect(const char *host, uint16_t port, bool serves, int64_t timeout);
+/// Makes the 32 bytes of a message authentication code, which only those that share a secret can make.
+typedef struct {
+    const void *context;
+    void (*code)(const void *context, const void *bytes, size_t count, uint8_t *code);
+    /// Called once, when nothing needs the context any more.
+    void (*release)(const void *context);
+} CTSeal;
+
+/// Connects to the store at `host` and `port`, which this process serves itself if `listener` is a bound socket, and not
+/// -1. The socket is then the store's to close.
+CTStore ct_store_connect(const char *host, uint16_t port, int32_t listener, int64_t timeout);
+/// The same store by the same connection, for those that share a secret: keys have other names, and each value carries
+/// its code. What others have set is refused with an error that begins with `CT_STORE_FORGED`.
+CTStore ct_store_seal(CTStore store, CTSeal seal);
+#define CT_STORE_FORGED "a value without this run's code"
+/// Where this process serves the store, no further connection is taken from now on.
+void ct_store_close_door(CTStore store);
 void ct_store_release(CTStore store);
 bool ct_store_set(CTStore store, const char *key, const void *bytes, size_t count);
 /// A value's bytes, waited for if it isn't there.
 CTTensor ct_store_get(CTStore store, const char *key, int64_t timeout);
 /// 1 or 0; -1 on failure.
 int32_t ct_store_has(CTStore store, const char *key);
-/// Adds to a key's number, 0 before its first time: the sum, or -1 on failure.
-int64_t ct_store_add(CTStore store, const char *key, int64_t number);
+/// Sets a key that has no value: 1 if this call has done so, 0 if another value is there, -1 on failure.
+int32_t ct_store_claim(CTStore store, const char *key, const void *bytes, size_t count);
 
 /// Waits for all `size` processes; operations then fail after `timeout`. Every process calls the same operations in the
 /// same order.
-/// CPU tensors go over Gloo, and those of the CUDA device that is named, if one is, over NCCL.
+/// CPU tensors go over Gloo, and those of the CUDA device that is named, if one is, over NCCL. Gloo listens at `address`,
+/// one of this machine's, until all have connected; if it is NULL, at the interfaces of GLOO_SOCKET_IFNAME or the address
+/// of the machine's name.
 CTProcessGroup ct_process_group(
-    CTStore store, const char *name, int32_t rank, int32_t size, int64_t timeout, int32_t device,
+    CTStore store, const char *name, const char *address, int32_t rank, int32_t size, int64_t timeout, int32_t device,
     int32_t device_index);
 void ct_process_group_release(CTProcessGroup group);
 /// The sum over the processes, in place, the same bits in all of them.

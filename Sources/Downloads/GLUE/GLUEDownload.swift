@@ -21,7 +21,9 @@ public struct GLUEFileReport: Sendable, Equatable {
 public struct GLUEDownload {
     private let folder: URL
     private let publishers: String
-    private let client = HTTPClient()
+    /// The most bytes that a file of the publishers' may have. The largest one, MNLI's archive, has 0.3 GB.
+    private static let longestFile = 4 << 30
+    private let client: HTTPClient
     private let report: (DownloadEvent) -> Void
 
     private var staging: URL { folder.appendingPathComponent(".camtl-download") }
@@ -36,10 +38,17 @@ public struct GLUEDownload {
     public init(
         to folder: URL, from publishers: String = GLUESet.publishers, report: @escaping (DownloadEvent) -> Void
     ) throws {
+        try self.init(to: folder, from: publishers, client: HTTPClient(), report: report)
+    }
+
+    init(
+        to folder: URL, from publishers: String, client: HTTPClient, report: @escaping (DownloadEvent) -> Void
+    ) throws {
         guard let url = URL(string: publishers), ["http", "https"].contains(url.scheme?.lowercased()),
             url.host?.isEmpty == false, url.query == nil
         else { throw GLUEError.badAddress(publishers) }
         self.folder = folder
+        self.client = client
         self.publishers = String(publishers.reversed().drop { $0 == "/" }.reversed())
         self.report = report
     }
@@ -53,7 +62,11 @@ public struct GLUEDownload {
             let lockFile = staging.appendingPathComponent("lock")
             let lock = try FileLock(lockFile) { report(.waiting(file: folder.path)) }
             try withExtendedLifetime(lock) {
-                for set in wanted { try fetch(set) }
+                for set in wanted {
+                    // What a process left that was killed while it unpacked; none but the lock's owner does.
+                    removeUnfinished(in: folder.appendingPathComponent(set.folder))
+                    try fetch(set)
+                }
                 unlink(lockFile.path)
                 rmdir(staging.path)
             }
@@ -114,7 +127,8 @@ public struct GLUEDownload {
         let staged = staging.appendingPathComponent("\(name).\(mark).incomplete")
         if version == nil { unlink(staged.path) }
         let validator = head["etag"].flatMap { $0.hasPrefix("W/") ? nil : $0 }
-        let file = RemoteFile(name: name, url: url, size: head.contentLength, validator: validator)
+        let file = RemoteFile(
+            name: name, url: url, size: head.contentLength, limit: GLUEDownload.longestFile, validator: validator)
         try FileDownload(client: client, report: report).fetch(file, to: staged.path)
         return (url, staged)
     }
@@ -130,12 +144,15 @@ public struct GLUEDownload {
         func fail(_ reason: String) -> GLUEError { .notTheSet(url: url.withoutQuery, reason: reason) }
         let file = try MappedFile(path: archive.path)
         try file.withBytes { bytes in
+            if let misplaced = MisplacedContent(bytes) { throw fail("\(misplaced)") }
             do {
                 let members = try ZipArchive(bytes).files().filter { isWanted($0.path, of: set) }
                 guard members.contains(where: { member in set.files.contains { $0.path == member.path } }) else {
                     throw fail("the archive has no \(set.files.map(\.path).joined(separator: ", "))")
                 }
-                for member in members where !exists(member.path) {
+                let missing = members.filter { !exists($0.path) }
+                try checkSpace(for: missing.map(\.size).reduce(0, +), at: folder.path)
+                for member in missing {
                     let place = folder.appendingPathComponent(member.path)
                     try makeFolder(place.deletingLastPathComponent())
                     try writeAtomically(to: place) { sink in
@@ -150,8 +167,9 @@ public struct GLUEDownload {
 
     /// A file of the set's folder, but for what a Mac leaves in archives.
     private func isWanted(_ path: String, of set: GLUESet) -> Bool {
-        guard path.hasPrefix(set.folder + "/"), let name = path.split(separator: "/").last else { return false }
-        return name != ".DS_Store" && !name.hasPrefix("._")
+        let parts = path.pathParts
+        guard parts.count > 1, parts[0] == set.folder, let name = parts.last else { return false }
+        return name != ".DS_Store" && !name.utf8.starts(with: "._".utf8)
     }
 
     /// A server may well answer with a page of its own.

@@ -16,6 +16,10 @@ public struct DownloadError: Error, Equatable, CustomStringConvertible {
         case badRedirection(String)
         /// The server sends more than the file's size.
         case tooLong(expected: Int)
+        /// The server doesn't say how much it sends, and sends more than such a file has, or the disk has room for.
+        case endless(limit: Int)
+        /// The server announces more bytes than such a file has.
+        case tooLarge(announced: Int, limit: Int)
         /// The bytes are not those that the server's hash is of.
         case wrongHash(expected: String, actual: String)
         /// The answer is not what this kind of server gives.
@@ -50,6 +54,10 @@ public struct DownloadError: Error, Equatable, CustomStringConvertible {
             "the server sends elsewhere, \(what)."
         case .tooLong(let expected):
             "the server sends more than the \(expected) bytes that the file has. Nothing of it was kept."
+        case .endless(let limit):
+            "the server sends more than \(limit) bytes, and does not say how many there are. Nothing of them was kept."
+        case .tooLarge(let announced, let limit):
+            "the server announces \(announced) bytes, and a file of this kind has \(limit) at most."
         case .wrongHash(let expected, let actual):
             "the bytes are damaged: their hash is \(actual), and the server says \(expected). Nothing of them was "
                 + "kept; try again, or look whether something between here and the server changes what passes."

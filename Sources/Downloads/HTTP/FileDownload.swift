@@ -42,6 +42,8 @@ struct RemoteFile: Sendable {
     var name: String
     var url: URL
     var size: Int?
+    /// The most bytes that a file of its kind may have, whatever the server says.
+    var limit: Int
     var checksum: Checksum?
     /// A strong ETag of `url` itself, which makes the server start anew if the file has changed.
     var validator: String?
@@ -60,7 +62,11 @@ struct FileDownload {
     ///
     /// - Throws: ``DownloadError``; `FileWriteError`.
     func fetch(_ file: RemoteFile, to path: String) throws {
-        let receiver = try FileReceiver(path: path, limit: file.size)
+        if let size = file.size, size > file.limit {
+            throw DownloadError(file.url, .tooLarge(announced: size, limit: file.limit))
+        }
+        let receiver = try FileReceiver(path: path, size: file.size, limit: file.limit)
+        if let size = file.size { try checkSpace(for: size - receiver.count, at: path) }
         report(.started(file: file.name, present: receiver.count, size: file.size))
         var mismatches = 0
         try client.retrying(file.name, url: file.url, report: report, progress: { receiver.count }) {

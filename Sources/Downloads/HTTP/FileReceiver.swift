@@ -6,16 +6,22 @@ import Synchronization
 final class FileReceiver: BodyReceiver, @unchecked Sendable {
     private let descriptor: Int32
     private let path: String
+    /// The file's size, if it is known.
+    private let size: Int?
     /// The size that the file must not exceed.
-    private let limit: Int?
+    private let limit: Int
     private let present: Atomic<Int>
     // Only the exchange's queue touches it.
     private var url: URL?
 
     /// Opens the file, or makes it.
     ///
+    /// - Parameters:
+    ///   - size: The file's size, if it is known.
+    ///   - limit: The most bytes that it may have where its size is not known. It is no more than the disk has room
+    ///     for, either.
     /// - Throws: `FileWriteError`.
-    init(path: String, limit: Int?) throws {
+    init(path: String, size: Int?, limit: Int) throws {
         // Whatever else has that path, it is no file that a download left.
         descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0o666)
         guard descriptor >= 0 else { throw FileWriteError(path: path, reason: .system(errno)) }
@@ -25,10 +31,12 @@ final class FileReceiver: BodyReceiver, @unchecked Sendable {
             throw FileWriteError(path: path, reason: .notARegularFile)
         }
         self.path = path
-        self.limit = limit
+        self.size = size
+        let (room, overflow) = (freeSpace(at: path) ?? limit).addingReportingOverflow(Int(status.st_size))
+        self.limit = size ?? min(limit, overflow ? limit : room)
         present = Atomic(Int(status.st_size))
         // Bytes beyond the end can't be the file's.
-        if let limit, Int(status.st_size) > limit { try restart() }
+        if Int(status.st_size) > self.limit { try restart() }
     }
 
     deinit { close(descriptor) }
@@ -56,7 +64,7 @@ final class FileReceiver: BodyReceiver, @unchecked Sendable {
             return true
         case 206:
             guard let range = ContentRange(response["content-range"]), range.start == count,
-                limit == nil || range.total == nil || range.total == limit
+                size == nil || range.total == nil || range.total == size
             else {
                 try restart()
                 throw BrokenExchange(reason: "the server sent another part of the file than it was asked for")
@@ -72,9 +80,9 @@ final class FileReceiver: BodyReceiver, @unchecked Sendable {
 
     func receive(_ data: Data) throws {
         let start = count
-        if let limit, let url, start + data.count > limit {
+        if let url, data.count > limit - start {
             try restart()
-            throw DownloadError(url, .tooLong(expected: limit))
+            throw DownloadError(url, size == nil ? .endless(limit: limit) : .tooLong(expected: limit))
         }
         var written = 0
         while written < data.count {

@@ -28,8 +28,8 @@ struct HTTPRequest: Sendable {
 
 /// Asks servers, and asks again when that may help.
 struct HTTPClient: Sendable {
-    /// How many seconds a server may be silent.
-    var timeout = 30.0
+    /// How long a server may be silent, and how slow it may be.
+    var patience = Patience()
     /// How often something is tried that makes no progress.
     var attempts = 5
     /// The seconds before the second try; before each further one they double.
@@ -56,7 +56,7 @@ struct HTTPClient: Sendable {
             if let credential = request.credential, credential.origin == url.origin {
                 wire.setValue("Bearer \(credential.token)", forHTTPHeaderField: "Authorization")
             }
-            let response = try HTTPExchange(wire, receiver: receiver).run(timeout: timeout, progress: progress)
+            let response = try HTTPExchange(wire, receiver: receiver).run(patience: patience, progress: progress)
             guard let location = response.redirection else { return response }
             let target = try HTTPClient.target(location, from: url)
             if request.redirections == .withinOrigin, target.origin != url.origin { return response }
@@ -79,7 +79,8 @@ struct HTTPClient: Sendable {
     ///
     /// - Parameters:
     ///   - name: what is being fetched, for the events.
-    ///   - progress: a number that grows when a try got further than the one before; tries are counted from there.
+    ///   - progress: how many bytes there are. Tries are counted from where as many came as come in the time that a
+    ///     server may be silent; of one that sends less each time, and breaks off, there would be no end.
     ///   - body: throws ``BrokenExchange`` or ``StatusFailure`` to be tried again.
     /// - Throws: ``DownloadError``, and whatever else `body` throws.
     func retrying<Result>(
@@ -105,8 +106,9 @@ struct HTTPClient: Sendable {
                 guard error.mayPass else { throw final }
             }
             let now = progress()
-            failures = now > reached ? 1 : failures + 1
-            reached = max(reached, now)
+            let isProgress = now - reached >= max(1, patience.bytes)
+            failures = isProgress ? 1 : failures + 1
+            if isProgress { reached = now }
             guard failures < attempts else { throw final }
             if let asked, asked > longestWait { throw DownloadError(url, .asksToWait(seconds: asked)) }
             let delay = asked ?? min(8, firstDelay * Double(1 << (failures - 1)))
@@ -134,12 +136,14 @@ extension HTTPResponse {
     /// The seconds that `Retry-After` asks for: as a number, or up to a date.
     var retryDelay: Double? {
         guard let value = self["retry-after"]?.trimmingCharacters(in: .whitespaces) else { return nil }
-        if let seconds = Double(value) { return seconds.isFinite && seconds >= 0 ? seconds : nil }
+        // Nobody waits for more than thirty years, and not every number can be said in a message.
+        let longest = 1e9
+        if let seconds = Double(value) { return seconds >= 0 ? min(seconds, longest) : nil }
         let format = DateFormatter()
         format.locale = Locale(identifier: "en_US_POSIX")
         format.timeZone = TimeZone(identifier: "GMT")
         format.dateFormat = "EEE, dd MMM yyyy HH:mm:ss zzz"
-        return format.date(from: value).map { max(0, $0.timeIntervalSinceNow) }
+        return format.date(from: value).map { min(max(0, $0.timeIntervalSinceNow), longest) }
     }
 
     /// The body's length as the server gives it.
@@ -168,6 +172,6 @@ final class MemoryReceiver: BodyReceiver, @unchecked Sendable {
 
     func receive(_ piece: Data) throws {
         data.append(piece)
-        if data.count > limit, let url { throw DownloadError(url, .tooLong(expected: limit)) }
+        if data.count > limit, let url { throw DownloadError(url, .endless(limit: limit)) }
     }
 }

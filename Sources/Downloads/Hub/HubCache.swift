@@ -11,8 +11,11 @@ enum ModelFiles {
     static let optional = [
         "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
     ]
-    /// In the order of preference; one is enough.
-    static let weights = ["model.safetensors", "pytorch_model.bin"]
+    /// In the order of preference; one is enough. An index is so with the shards that it lists.
+    static let weights = ["model.safetensors", "pytorch_model.bin"].flatMap { [$0, $0 + ShardIndex.suffix] }
+
+    /// The most bytes that a file may have. BERT-large's weights have 1.3 GB, and its vocabulary 0.2 MB.
+    static func limit(of file: String) -> Int { weights.contains(file) ? 64 << 30 : 64 << 20 }
 
     /// Those of a model's files that are needed.
     ///
@@ -24,7 +27,7 @@ enum ModelFiles {
             throw HubError.lacksFiles(model: model, files: "\(vocabulary) and no \(tokenizer)")
         }
         guard let weights = weights.first(where: list.contains) else {
-            throw HubError.lacksFiles(model: model, files: weights.joined(separator: " and no "))
+            throw HubError.lacksFiles(model: model, files: "\(weights[0]) and no \(weights[2])")
         }
         return [configuration] + tokenizers + optional.filter(list.contains) + [weights]
     }
@@ -49,7 +52,7 @@ struct HubCache: Sendable {
         /// The commit that a revision was when it was cached.
         func commit(of revision: String) -> String? {
             if HubCache.isCommit(revision) { return revision }
-            let text = try? String(contentsOf: reference(revision), encoding: .utf8)
+            let text = (try? readFile(reference(revision))).map { String(decoding: $0, as: UTF8.self) }
             return text?.trimmingCharacters(in: .whitespacesAndNewlines)
         }
 
@@ -64,8 +67,20 @@ struct HubCache: Sendable {
             if !has(ModelFiles.vocabulary, in: commit), !has(ModelFiles.tokenizer, in: commit) {
                 missing.append(ModelFiles.vocabulary)
             }
-            if !ModelFiles.weights.contains(where: { has($0, in: commit) }) { missing += [ModelFiles.weights[0]] }
-            return missing
+            guard let weights = ModelFiles.weights.first(where: { has($0, in: commit) }) else {
+                return missing + [ModelFiles.weights[0]]
+            }
+            // An index that can't be used is the loader's to refuse.
+            let shards = (try? shards(of: weights, in: commit)) ?? []
+            return missing + shards.filter { !has($0, in: commit) }
+        }
+
+        /// The shards that a commit's `file` lists, if it is an index; they lie beside it.
+        ///
+        /// - Throws: `ShardIndex.Problem`.
+        func shards(of file: String, in commit: String) throws -> [String] {
+            guard file.hasSuffix(ShardIndex.suffix) else { return [] }
+            return try ShardIndex(readFile(snapshot(commit).appendingPathComponent(file))).shards
         }
 
         /// Makes a commit's `file` a link to a content.

@@ -15,14 +15,15 @@ public struct HubModels {
     public init(_ settings: HubSettings, report: @escaping (DownloadEvent) -> Void) {
         self.settings = settings
         self.report = report
-        client = HTTPClient(timeout: settings.timeout)
+        client = HTTPClient(patience: Patience(seconds: settings.timeout))
     }
 
     /// A folder with the model's files.
     ///
     /// What the cache has is taken without a look at the hub; a branch stays at the commit that was cached. Otherwise
     /// the files that are needed are fetched: `config.json`, `vocab.txt` or `tokenizer.json` or both, what else of the
-    /// tokenizer's files there is, and `model.safetensors` or else `pytorch_model.bin`.
+    /// tokenizer's files there is, and `model.safetensors` or else `pytorch_model.bin`, or an index of either's shards with
+    /// these.
     ///
     /// - Throws: ``HubError``; ``DownloadError``; `FileWriteError`.
     public func folder(for name: ModelName) throws -> URL {
@@ -57,12 +58,30 @@ public struct HubModels {
         let repository = HubCache(root: settings.cache).repository(name.id)
         report(.note("\(name): from \(settings.endpoint.withoutQuery), commit \(list.commit.prefix(8))"))
         try makeFolder(repository.snapshot(list.commit))
-        for file in needed where !repository.has(file, in: list.commit) {
-            try fetch(file, of: name, list.commit, into: repository)
+        for file in needed {
+            if !repository.has(file, in: list.commit) { try fetch(file, of: name, list.commit, into: repository) }
+            for shard in try shards(of: file, in: list, repository, name) where !repository.has(shard, in: list.commit) {
+                try fetch(shard, of: name, list.commit, into: repository)
+            }
         }
         // The last step, so that a revision never leads to a commit of which files are missing.
         try repository.note(list.commit, as: name.revision)
         return repository.snapshot(list.commit)
+    }
+
+    /// The shards that a fetched file lists, if it is an index.
+    private func shards(
+        of file: String, in list: FileList, _ repository: HubCache.Repository, _ name: ModelName
+    ) throws -> [String] {
+        do {
+            let shards = try repository.shards(of: file, in: list.commit)
+            if let missing = shards.first(where: { !list.files.contains($0) }) {
+                throw HubError.lacksFiles(model: "\(name)", files: "\(missing), which \(file) lists")
+            }
+            return shards
+        } catch let problem as ShardIndex.Problem {
+            throw DownloadError(try url([name.hubID, "resolve", list.commit, file]), .unexpected(problem.description))
+        }
     }
 
     /// Brings one file of a commit into the cache.
@@ -167,7 +186,7 @@ public struct HubModels {
         let linked = response["x-linked-size"].flatMap { Int($0) }.flatMap { $0 >= 0 ? $0 : nil }
         let remote = RemoteFile(
             name: file, url: url, size: linked ?? (response.redirection == nil ? response.contentLength : nil),
-            checksum: Checksum(entityTag: tag), credential: credential)
+            limit: ModelFiles.limit(of: file), checksum: Checksum(entityTag: tag), credential: credential)
         return (remote, tag)
     }
 

@@ -33,7 +33,7 @@ public struct ZipArchive: Sendable {
         public let checksum: UInt32
 
         /// Whether it is a folder, which has no content.
-        public var isFolder: Bool { path.hasSuffix("/") }
+        public var isFolder: Bool { path.utf8.last == UInt8(ascii: "/") }
     }
 
     /// The members, in the directory's order. There is at least one, and no two have the same path.
@@ -126,8 +126,7 @@ private struct DirectoryEntry {
         guard try reader.read(UInt32.self) == 0x0201_4B50 else {
             throw .malformed("the zip archive's directory lacks an entry", offset: start)
         }
-        let writer = try reader.read(UInt16.self) >> 8
-        _ = try reader.read(UInt16.self)
+        _ = try reader.read(UInt32.self)
         flags = try reader.read(UInt16.self)
         switch try reader.read(UInt16.self) {
         case 0: method = .stored
@@ -142,9 +141,9 @@ private struct DirectoryEntry {
         let extraLength = Int(try reader.read(UInt16.self))
         let commentLength = Int(try reader.read(UInt16.self))
         _ = try reader.read(4)
-        // The upper half of the attributes is a Unix writer's file mode.
+        // The upper half of the attributes is a file mode, or 0; there is more than one kind of writer that gives it.
         let mode = try reader.read(UInt32.self) >> 16
-        isLink = writer == 3 && mode & 0o170000 == 0o120000
+        isLink = mode & 0o170000 == 0o120000
         headerStart = Int(try reader.read(UInt32.self))
         path = try reader.readText(pathLength)
         let extraEnd = reader.offset + extraLength

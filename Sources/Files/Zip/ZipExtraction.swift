@@ -19,7 +19,8 @@ public struct ZipLimits: Sendable {
 
 extension ZipArchive {
     /// The files of the archive, after a look at all of its members: none of them may leave the folder that the archive
-    /// is unpacked into, take more space than the limits allow, or share its bytes with another.
+    /// is unpacked into, take more space than the limits allow, share its bytes with another, or differ from another by
+    /// the case of its name alone.
     ///
     /// - Throws: ``ZipProblem`` for the first member that is not as it should be.
     public func files(within limits: ZipLimits = ZipLimits()) throws(ZipProblem) -> [Member] {
@@ -27,8 +28,14 @@ extension ZipArchive {
             throw .unsupported("it has \(members.count) members, which is more than \(limits.memberCount)")
         }
         var total = 0
+        var folded: [String: Member] = [:]
         for member in members {
             try Self.check(pathOf: member)
+            if let other = folded.updateValue(member, forKey: member.path.lowercased()) {
+                throw .unsupported(
+                    "its members \(other.path.debugDescription) and \(member.path.debugDescription) are one file "
+                        + "where names don't differ by case; nothing was unpacked")
+            }
             if member.isLink {
                 throw .unsupported(
                     "its member \(member.path.debugDescription) is a symbolic link; nothing was unpacked")
@@ -51,11 +58,8 @@ extension ZipArchive {
     }
 
     private static func check(pathOf member: Member) throws(ZipProblem) {
-        let path = member.isFolder ? member.path.dropLast() : member.path[...]
-        let parts = path.split(separator: "/", omittingEmptySubsequences: false)
-        let isPlain = parts.allSatisfy { !["", ".", ".."].contains($0) && $0.utf8.count <= 255 }
-        let hasOddity = path.unicodeScalars.contains { $0.value < 0x20 || $0.value == 0x7F || $0 == "\\" || $0 == ":" }
-        guard isPlain, !hasOddity else {
+        let path = member.isFolder ? String(member.path.unicodeScalars.dropLast()) : member.path
+        guard path.isPlainPath else {
             throw .unsupported(
                 "its member \(member.path.debugDescription) has a path that could leave the folder; "
                     + "nothing was unpacked")

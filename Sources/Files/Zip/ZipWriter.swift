@@ -3,7 +3,7 @@ import Foundation
 
 /// What can't be put into a zip archive.
 public enum ZipWriteError: Error, Equatable, CustomStringConvertible {
-    /// The name is empty, leads out of the archive, or is longer than 65,535 bytes.
+    /// The name is not a plain path (see `isPlainPath`), or is longer than 65,535 bytes.
     case badName(String)
     /// The archive has a member of that name.
     case nameTaken(String)
@@ -55,10 +55,7 @@ public struct ZipWriter {
     ///   - contents: kept in memory compressed until the archive is written.
     /// - Throws: ``ZipWriteError``; the archive is then as it was.
     public mutating func add(_ name: String, _ contents: [UInt8]) throws(ZipWriteError) {
-        let parts = name.split(separator: "/", omittingEmptySubsequences: false)
-        guard !parts.contains(where: { ["", ".", ".."].contains($0) }), name.utf8.count <= UInt16.max else {
-            throw .badName(name)
-        }
+        guard name.isPlainPath, name.utf8.count <= UInt16.max else { throw .badName(name) }
         guard !names.contains(name) else { throw .nameTaken(name) }
         let data = try deflated(contents)
         guard let size = UInt32(exactly: contents.count), let offset = UInt32(exactly: length),

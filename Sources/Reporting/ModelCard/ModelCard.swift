@@ -22,6 +22,20 @@ struct ModelCard {
         try writeAtomically(to: folder.appendingPathComponent("README.md")) { try $0.write(text) }
     }
 
+    /// Refuses a folder whose `README.md` is not a card of this program's, which the run's would replace.
+    ///
+    /// - Throws: `RunError.outputUnusable`.
+    static func checkReplaceable(in folder: URL) throws {
+        let place = folder.appendingPathComponent("README.md")
+        guard let data = try? readFile(place) else { return }
+        let lines = String(decoding: data.prefix(1 << 16), as: UTF8.self).split(separator: "\n")
+        guard !lines.contains("library_name: camtl") else { return }
+        throw RunError.outputUnusable(
+            path: folder.path,
+            reason: "its README.md is not a model card of camtl's, and would be replaced by one; move it away, or name "
+                + "another --output_dir")
+    }
+
     func markdown(modelName: String) -> String {
         let metadata = CardMetadata(
             modelName: modelName, encoderType: record.model?.encoderType, baseModel: base.hubName,

@@ -52,7 +52,7 @@ final class Curves {
         case .evaluated(let step, let report):
             lastEvaluatedStep = step
             try opened().add(scalars(report), step: step)
-        case .started, .skipped, .loadedBest, .saved: break
+        case .started, .skipped, .stoppedEarly, .noBest, .loadedBest, .saved: break
         }
     }
 
@@ -75,12 +75,13 @@ final class Curves {
 
     /// The file, which begins with the settings.
     private func opened() throws -> EventFile {
-        if let file { return file }
-        let file = try EventFile(in: folder, firstStep: firstStep)
+        let file = try file ?? EventFile(in: folder, firstStep: firstStep)
+        self.file = file
         // Indented, Markdown leaves it as it is.
         let text = settings.split(separator: "\n").map { "    \($0)\n" }.joined()
         if !text.isEmpty { try file.add(text, tag: "args/text_summary", step: firstStep) }
-        self.file = file
+        // They are there, and nothing else makes them change.
+        settings = ""
         return file
     }
 

@@ -24,13 +24,17 @@ final class EventFile {
     init(in folder: URL, firstStep: Int) throws {
         do {
             try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-            url = folder.appendingPathComponent(try EventFile.name(in: folder))
         } catch {
             throw LoggingError(path: folder.path, reason: error.localizedDescription)
         }
-        file = try GrowingFile(creating: url)
-        try append(step: 0, .fileVersion("brain.Event:2"))
-        try append(step: firstStep, .sessionLog(.with { $0.status = .start }))
+        (url, file) = try EventFile.create(in: folder)
+        do {
+            try append(step: 0, .fileVersion("brain.Event:2"))
+            try append(step: firstStep, .sessionLog(.with { $0.status = .start }))
+        } catch {
+            unlink(url.path)
+            throw error
+        }
     }
 
     /// Adds points of curves.
@@ -81,13 +85,27 @@ final class EventFile {
 
     /// `events.out.tfevents.<seconds>.<host>.<process>.0`. TensorBoard reads a folder's files in the order of their
     /// names, so the seconds are later than those of every file that is there.
-    private static func name(in folder: URL) throws -> String {
+    private static func create(in folder: URL) throws -> (URL, GrowingFile) {
         let prefix = "events.out.tfevents."
-        let taken = try FileManager.default.contentsOfDirectory(atPath: folder.path)
-            .filter { $0.hasPrefix(prefix) }
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
+        let taken = names.filter { $0.hasPrefix(prefix) }
             .compactMap { Int($0.dropFirst(prefix.count).prefix { $0 != "." }) }
-        let seconds = max(Int(Date().timeIntervalSince1970), (taken.max() ?? 0) + 1)
-        return "\(prefix)\(seconds).\(hostName()).\(getpid()).0"
+            // A number that no clock shows is no time, and would leave none later.
+            .filter { $0 < Int(Int32.max) }
+        var seconds = max(Int(Date().timeIntervalSince1970), (taken.max() ?? 0) + 1)
+        while true {
+            let url = folder.appendingPathComponent("\(prefix)\(seconds).\(hostName()).\(getpid()).0")
+            if let file = try create(url) { return (url, file) }
+            // A run of another machine's or container's, whose name and number are the same.
+            seconds += 1
+        }
+    }
+
+    /// nil if the file is there already.
+    private static func create(_ url: URL) throws -> GrowingFile? {
+        let result = Result { try GrowingFile(creating: url) }
+        if case .failure(let error) = result, (error as? FileWriteError)?.reason == .system(EEXIST) { return nil }
+        return try result.get()
     }
 }
 

@@ -74,7 +74,7 @@ struct TaskFile {
         var tasks: [TaskDescription] = []
         for entry in entries {
             guard let task = task(entry) else { continue }
-            if tasks.contains(where: { $0.name == task.name }) {
+            if tasks.contains(where: { $0.name.lowercased() == task.name.lowercased() }) {
                 add("two tasks are named \"\(task.name)\"", at: entry)
             }
             tasks.append(task)
@@ -151,14 +151,17 @@ struct TaskFile {
 
     private mutating func name(_ node: Node?) -> String? {
         guard let node else { return nil }
-        guard let name = node.string, isTaskName(name) else {
-            add(
-                "\"name\" is of letters, digits, \".\", \"_\" and \"-\", does not begin with \".\" and has at most "
-                    + "100 characters", at: node)
+        guard let name = node.string else {
+            add("\"name\" is a text", at: node)
             return nil
         }
-        if let owner = GLUE.tasks.first(where: { ($0.dev + $0.test).map(\.name).contains(name) }) {
-            add("\"\(name)\" is a name of GLUE's\(owner.name == name ? "" : " \(owner.name)"); give the task another", at: node)
+        if let problem = TaskName.problem(with: name) {
+            add(problem, at: node)
+            return nil
+        }
+        let taken = GLUE.tasks.flatMap { ($0.dev + $0.test).map(\.name) } + GLUE.submissionFiles.map(\.stem)
+        if taken.contains(where: { $0.lowercased() == name.lowercased() }) {
+            add("\"\(name)\" is a name of GLUE's; give the task another", at: node)
             return nil
         }
         return name
@@ -299,19 +302,6 @@ struct TaskFile {
         }
         task.metrics = metrics
     }
-}
-
-/// Whether a name may be a task's: it becomes part of files' names.
-func isTaskName(_ name: String) -> Bool {
-    (1...100).contains(name.utf8.count) && !name.hasPrefix(".")
-        && name.utf8.allSatisfy { byte in
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"):
-                true
-            default: false
-            }
-        }
 }
 
 /// The plain files that a shell's pattern matches, in order.

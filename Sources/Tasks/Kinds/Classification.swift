@@ -22,6 +22,8 @@ public struct Classification: TaskKind {
     public var width: Int { labels.count }
     public var targetWidth: Int { 1 }
 
+    public func isTarget(_ number: Float) -> Bool { Int(exactly: number).map(labels.indices.contains) ?? false }
+
     public func target(of fields: [FieldBytes]) throws(DataFileError.Problem) -> [Float] {
         guard fields.count == 1, let index = bytes.firstIndex(where: { fields[0].elementsEqual($0) }) else {
             let found = fields.map(\.excerpt).joined(separator: ", ")

@@ -23,6 +23,8 @@ public struct MultiLabel: TaskKind {
     public var width: Int { labels.count }
     public var targetWidth: Int { labels.count }
 
+    public func isTarget(_ number: Float) -> Bool { number == 0 || number == 1 }
+
     public func target(of fields: [FieldBytes]) throws(DataFileError.Problem) -> [Float] {
         var target = [Float](repeating: 0, count: width)
         for field in fields {

@@ -24,6 +24,8 @@ public struct Regression: TaskKind {
     public var targetWidth: Int { 1 }
     public var hasFractionalTargets: Bool { true }
 
+    public func isTarget(_ number: Float) -> Bool { number.isFinite }
+
     public func target(of fields: [FieldBytes]) throws(DataFileError.Problem) -> [Float] {
         guard fields.count == 1 else { throw .notANumber(found: fields.map(\.excerpt).joined(separator: ", ")) }
         let field = fields[0]

@@ -30,11 +30,12 @@ public struct TaskHead: Sendable, Hashable {
 extension TaskHead: Codable {
     private enum CodingKeys: String, CodingKey { case name, type, labels, text }
 
-    /// - Throws: `TaskError.malformedHead` for an unknown type and for labels that the type can't have; `DecodingError`
+    /// - Throws: `TaskError.badName` for a name that ``TaskName`` doesn't allow; `TaskError.malformedHead` for an unknown type and for labels that the type can't have; `DecodingError`
     ///   for a missing key or a wrong JSON type.
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         name = try container.decode(String.self, forKey: .name)
+        if let problem = TaskName.problem(with: name) { throw TaskError.badName(problem) }
         let type = try container.decode(String.self, forKey: .type)
         let labels = try container.decodeIfPresent([String].self, forKey: .labels) ?? []
         textFields = try container.decodeIfPresent([String].self, forKey: .text)

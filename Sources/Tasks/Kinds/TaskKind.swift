@@ -29,6 +29,8 @@ public protocol TaskKind: Sendable, Hashable {
     /// Whether a target may have a fraction.
     var hasFractionalTargets: Bool { get }
 
+    /// Whether a number can be one of a target's.
+    func isTarget(_ number: Float) -> Bool
     /// The target of an example, from the bytes of its label: more than one where ``takesSeveralLabels``.
     ///
     /// - Throws: `DataFileError.Problem` if they are no label of the task.

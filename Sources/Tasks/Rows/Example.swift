@@ -81,6 +81,8 @@ struct ExampleSource: Sendable {
     /// Where the rows start, after the byte order mark and the header.
     private let bodyOffset: Int
     private let bodyLine: Int
+    /// Where the rows end, before blank lines at the file's end.
+    private let bodyEnd: Int
 
     /// - Throws: `DataFileError`.
     init(_ file: DataFile, of kind: any TaskKind, at url: URL, scratch: URL? = nil) throws {
@@ -97,36 +99,45 @@ struct ExampleSource: Sendable {
         let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
         var format = file.format
         (parser, bodyOffset, bodyLine) = try mapped.withBytes { bytes in
+            if let misplaced = MisplacedContent(bytes) {
+                throw DataFileError(path: path, line: nil, problem: .misplaced(misplaced))
+            }
             let start = bytes.starts(with: byteOrderMark) ? byteOrderMark.count : 0
             guard file.columns.hasHeader, format.name != .jsonl else {
                 return (try RowParser(file, of: kind, path: path, format: format, header: nil), start, 1)
             }
             let header = try ExampleSource.header(of: bytes, from: start, &format, path: path)
             return (
-                try RowParser(file, of: kind, path: path, format: format, header: header.titles), header.offset,
-                header.nextLine
+                try RowParser(file, of: kind, path: path, format: format, header: (header.bytes, header.titles)),
+                header.offset, header.nextLine
             )
         }
+        let start = bodyOffset
+        // A line of a single column may well be an empty text; a row with quotes may end with line breaks.
+        let isWhole = parser.hasOneColumn || format.name == .csv
+        bodyEnd = isWhole ? mapped.count : mapped.withBytes { $0.endOfRows(from: start) }
     }
 
     /// The titles in a file's first row, and where the next one begins.
     private static func header(
         of bytes: UnsafeRawBufferPointer, from start: Int, _ format: inout FileFormat, path: String
-    ) throws -> (titles: [String], offset: Int, nextLine: Int) {
+    ) throws -> (bytes: [UInt8], titles: [String], offset: Int, nextLine: Int) {
         func fail(_ problem: DataFileError.Problem) -> DataFileError {
             DataFileError(path: path, line: problem == .noRows ? nil : 1, problem: problem)
         }
-        func checkUTF8(_ row: RowSpan) throws {
-            guard isValidUTF8(UnsafeRawBufferPointer(rebasing: bytes[row.range])) else { throw fail(.invalidUTF8) }
+        func content(_ row: RowSpan) throws -> [UInt8] {
+            let text = UnsafeRawBufferPointer(rebasing: bytes[row.range])
+            try checkUTF8(text, path: path, line: row.line)
+            return Array(text)
         }
         if format.name == .tsv {
             var scanner = LineScanner(bytes, from: start)
             guard let row = scanner.next() else { throw fail(.noRows) }
-            try checkUTF8(row)
+            let line = try content(row)
             // No header is longer; a file of another kind may be one line.
             let titles = bytes[row.range].prefix(1 << 16).split(separator: UInt8(ascii: "\t"), omittingEmptySubsequences: false)
                 .map { String(decoding: $0, as: UTF8.self) }
-            return (titles, scanner.offset, 2)
+            return (line, titles, scanner.offset, 2)
         }
         var lines = LineScanner(bytes, from: start)
         let firstLine = lines.next().map { bytes[$0.range] }
@@ -139,10 +150,10 @@ struct ExampleSource: Sendable {
         var scanner = QuotedScanner(bytes, separator: separator, from: start)
         do {
             guard let row = try scanner.next() else { throw fail(.noRows) }
-            try checkUTF8(row)
+            let line = try content(row)
             let start = row.range.lowerBound
             let titles = QuotedRows.fields(in: start..<min(row.range.upperBound, start + 1 << 16), of: bytes, separator: separator).map { $0.text(of: bytes) }
-            return (titles, scanner.offset, scanner.lineNumber)
+            return (line, titles, scanner.offset, scanner.lineNumber)
         } catch let problem as RowProblem {
             throw DataFileError(path: path, line: problem.line, problem: problem.problem)
         }
@@ -150,7 +161,8 @@ struct ExampleSource: Sendable {
 
     /// The rows of the file's bytes.
     func rows(of bytes: UnsafeRawBufferPointer) -> any RowScanner {
-        parser.reader.rows(of: bytes, from: bodyOffset, line: bodyLine)
+        parser.reader.rows(
+            of: UnsafeRawBufferPointer(rebasing: bytes[..<bodyEnd]), from: bodyOffset, line: bodyLine)
     }
 
     /// The next row.

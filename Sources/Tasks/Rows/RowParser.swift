@@ -39,15 +39,22 @@ struct RowParser: Sendable {
     private let index: Field?
     private let file: DataFile
     private let kind: any TaskKind
+    /// The file's first row, where that is its header.
+    private let header: [UInt8]?
 
     /// - Parameters:
     ///   - file: what is read of the file.
     ///   - kind: what its labels are.
     ///   - path: the file's, for messages.
     ///   - format: how its rows are written.
-    ///   - header: the titles in its first row; nil for a file whose columns are numbered, or have names in each row.
-    /// - Throws: `DataFileError` if the header lacks a column.
-    init(_ file: DataFile, of kind: any TaskKind, path: String, format: FileFormat, header: [String]?) throws {
+    ///   - header: its first row with the titles in it; nil for a file whose columns are numbered, or have names in each
+    ///     row.
+    /// - Throws: `DataFileError` if the header lacks a column, or has it twice.
+    init(
+        _ file: DataFile, of kind: any TaskKind, path: String, format: FileFormat,
+        header row: (bytes: [UInt8], titles: [String])?
+    ) throws {
+        let header = row?.titles
         var fields: [Field] = []
         func field(_ column: ColumnReference, _ title: String) throws -> Field {
             var field = Field(column: column, title: title, place: fields.count)
@@ -56,6 +63,9 @@ struct RowParser: Sendable {
             case .named(let name) where format.name != .jsonl:
                 guard let position = header?.firstIndex(of: name) else {
                     throw DataFileError(path: path, line: 1, problem: .missingColumn(name: name, header: header ?? []))
+                }
+                if header?.lastIndex(of: name) != position {
+                    throw DataFileError(path: path, line: 1, problem: .repeatedColumn(name: name))
                 }
                 field.position = position
             case .named: break
@@ -81,6 +91,7 @@ struct RowParser: Sendable {
         case .jsonl:
             reader = JSONRows(paths: fields.map { "\($0.column)".split(separator: ".").map(String.init) })
         }
+        self.header = row?.bytes
         self.path = path
         self.file = file
         self.kind = kind
@@ -88,15 +99,18 @@ struct RowParser: Sendable {
 
     /// - Throws: `DataFileError` with the line's number.
     func outcome(of span: RowSpan, in bytes: UnsafeRawBufferPointer) throws -> Outcome {
-        guard isValidUTF8(UnsafeRawBufferPointer(rebasing: bytes[span.range])) else {
-            throw fail(.invalidUTF8, span)
-        }
+        let text = UnsafeRawBufferPointer(rebasing: bytes[span.range])
+        try checkUTF8(text, path: path, line: span.line)
+        if let header, header.count == text.count, text.elementsEqual(header) { throw fail(.repeatedHeader, span) }
         var found = 0
         let values: [FieldValue?]
         do {
             values = try reader.values(in: span, of: bytes, found: &found)
         } catch {
             throw fail(error, span)
+        }
+        if text.allSatisfy({ $0 == 0x20 }), values.contains(where: { $0 == nil }), !file.skipsDamagedRows {
+            throw fail(.blankLine, span)
         }
         guard let text = values[first.place], second.map({ values[$0.place] != nil }) ?? true,
             index.map({ values[$0.place] != nil }) ?? true
@@ -129,6 +143,9 @@ struct RowParser: Sendable {
             split(fields, separator).map { String(decoding: $0, as: UTF8.self) }
         }
     }
+
+    /// Whether a row need have no more than one column.
+    var hasOneColumn: Bool { ([first, second, index].compactMap { $0 } + labels).allSatisfy { $0.position == 0 } }
 
     private func fail(_ problem: DataFileError.Problem, _ span: RowSpan) -> DataFileError {
         DataFileError(path: path, line: span.line, problem: problem)
@@ -191,5 +208,23 @@ struct RowParser: Sendable {
             while let byte = part.last, byte == 0x20 { part = part.dropLast() }
             return part
         }.filter { !$0.isEmpty }
+    }
+}
+
+/// - Throws: `DataFileError` if a row's text is not UTF-8.
+func checkUTF8(_ text: UnsafeRawBufferPointer, path: String, line: Int) throws {
+    guard let fault = firstInvalidUTF8(text) else { return }
+    throw DataFileError(path: path, line: line, problem: .invalidUTF8(byte: text[fault], position: fault + 1))
+}
+
+/// The place of the first byte that is not well-formed UTF-8, or nil.
+func firstInvalidUTF8(_ bytes: UnsafeRawBufferPointer) -> Int? {
+    bytes.withMemoryRebound(to: UInt8.self) { buffer -> Int? in
+        do throws(UTF8.ValidationError) {
+            _ = try UTF8Span(validating: buffer.span)
+            return nil
+        } catch {
+            return error.byteOffsets.lowerBound
+        }
     }
 }

@@ -9,11 +9,11 @@ extension Slice<UnsafeRawBufferPointer> {
 }
 
 /// A row's place in its file: a line, or several where a field has line breaks.
-struct RowSpan: Sendable {
+public struct RowSpan: Sendable {
     /// The line it begins on, counted from 1.
-    let line: Int
+    public let line: Int
     /// Its bytes' place in the file, without what ends it.
-    let range: Range<Int>
+    public let range: Range<Int>
 }
 
 /// The value of a field of a row.
@@ -62,7 +62,7 @@ enum FieldValue: Sendable {
 }
 
 /// Cuts the bytes of a file into rows, in order. It is quick, as one thread does it for all others.
-protocol RowScanner {
+public protocol RowScanner {
     /// - Throws: `RowProblem` where the next row has no end.
     mutating func next() throws -> RowSpan?
 }

@@ -11,6 +11,10 @@ public struct CheckpointError: Error, Equatable, CustomStringConvertible {
     public enum Problem: FormatProblem, Equatable {
         /// The file can't be opened or mapped; `reason` is the system's.
         case unreadable(reason: String)
+        /// The content is none of a checkpoint's, but what stands in a file's place now and then.
+        case misplaced(MisplacedContent)
+        /// An index of shards can't be used, or its shards are not what it says.
+        case badShard(String)
         /// The content is of no format known here; `beginning` shows its first bytes.
         case unknownFormat(beginning: String)
         /// The file should have `expected` bytes, or more, and has `actual`.
@@ -31,6 +35,10 @@ public struct CheckpointError: Error, Equatable, CustomStringConvertible {
         switch problem {
         case .unreadable(let reason):
             "\(path): cannot be read: \(reason)."
+        case .misplaced(let content):
+            "\(path): \(content)."
+        case .badShard(let what):
+            "\(path): \(what). Download or copy the index and its shards again, all of one version."
         case .unknownFormat(let beginning):
             "\(path): neither a safetensors file nor a PyTorch checkpoint; it begins with \(beginning)."
         case .truncated(let expected, let actual):

@@ -54,7 +54,7 @@ public final class CheckpointFile: Sendable {
         } catch {
             throw .unreadable(reason: "\(error)")
         }
-        throw .unreadable(reason: "it is empty")
+        throw .unreadable(reason: "it is empty; download or copy the file again")
     }
 
     private static func readContents(
@@ -67,6 +67,7 @@ public final class CheckpointFile: Sendable {
         }
         if file.starts(with: ZipArchive.signature) { return (try PyTorchCheckpoint.readZip(file), [:]) }
         if PyTorchCheckpoint.isLegacy(file) { return (try PyTorchCheckpoint.readLegacy(file), [:]) }
+        if let misplaced = MisplacedContent(file) { throw .misplaced(misplaced) }
         throw .unknownFormat(beginning: String(decoding: file.prefix(24), as: UTF8.self).debugDescription)
     }
 

@@ -5,7 +5,7 @@ enum PyTorchCheckpoint {
     /// The tensors of a zip archive: the format since PyTorch 1.6.
     static func readZip(_ file: UnsafeRawBufferPointer) throws(CheckpointProblem) -> [StoredTensor] {
         let archive = try storedArchive(file)
-        let folder = archive.members[0].path.prefix { $0 != "/" } + "/"
+        let folder = archive.members[0].path.pathParts[0] + "/"
         guard let pickle = archive[folder + "data.pkl"]?.storedBytes else {
             throw .unsupported("it is a zip archive that torch.save did not write: it has no data.pkl")
         }

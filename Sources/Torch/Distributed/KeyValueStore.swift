@@ -9,24 +9,36 @@ public final class KeyValueStore: @unchecked Sendable {
     /// - Parameters:
     ///   - host: where it is served; a name or an address.
     ///   - port: the port there.
-    ///   - serves: whether this process serves it.
+    ///   - listener: for the process that serves it, the descriptor of a socket that is bound to that port, which the
+    ///     store closes; nil for others.
     ///   - timeout: seconds to try to connect.
-    /// - Throws: `TorchError` where it can't be reached or, for the process that serves, the port is in use.
-    public init(host: String, port: UInt16, serves: Bool, timeout: Double) throws {
-        guard let handle = ct_store_connect(host, port, serves, milliseconds(timeout)) else { throw TorchError() }
+    /// - Throws: `TorchError` where it can't be reached.
+    public init(host: String, port: UInt16, listener: Int32? = nil, timeout: Double) throws {
+        guard let handle = ct_store_connect(host, port, listener ?? -1, milliseconds(timeout)) else {
+            throw TorchError()
+        }
         self.handle = handle
     }
 
+    private init(_ handle: CTStore) { self.handle = handle }
+
     deinit { ct_store_release(handle) }
+
+    /// The part of this store that is for those with the same seal, by the same connection. What its calls find there
+    /// and no such process has set, they refuse with a `ForgedValue`.
+    public func sealed(by seal: StoreSeal) throws -> KeyValueStore {
+        guard let handle = ct_store_seal(handle, seal.unmanaged) else { throw TorchError() }
+        return KeyValueStore(handle)
+    }
 
     public func set(_ key: String, _ value: String) throws {
         let bytes = Array(value.utf8)
-        try Tensor.check(ct_store_set(handle, key, bytes, bytes.count))
+        try checked { try Tensor.check(ct_store_set(handle, key, bytes, bytes.count)) }
     }
 
     /// The value of a key, waited for at most `timeout` seconds if it isn't there.
     public func value(of key: String, timeout: Double) throws -> String {
-        let bytes = try Tensor(ct_store_get(handle, key, milliseconds(timeout)))
+        let bytes = try checked { try Tensor(ct_store_get(handle, key, milliseconds(timeout))) }
         return String(decoding: try bytes.elements(UInt8.self), as: UTF8.self)
     }
 
@@ -36,12 +48,38 @@ public final class KeyValueStore: @unchecked Sendable {
         return found == 1
     }
 
-    /// Adds 1 to a key's number: how often that has been done.
-    public func increment(_ key: String) throws -> Int {
-        let sum = ct_store_add(handle, key, 1)
-        try Tensor.check(sum > 0)
-        return Int(sum)
+    /// Sets a key that has no value yet.
+    ///
+    /// - Returns: false where it has one, which stays.
+    public func claim(_ key: String, _ value: String) throws -> Bool {
+        let bytes = Array(value.utf8)
+        return try checked {
+            let claimed = ct_store_claim(handle, key, bytes, bytes.count)
+            try Tensor.check(claimed >= 0)
+            return claimed == 1
+        }
     }
+
+    /// Where this process serves the store, takes no further connections; those that are there stay.
+    public func closeDoor() { ct_store_close_door(handle) }
+
+    private func checked<Value>(_ body: () throws -> Value) throws -> Value {
+        do {
+            return try body()
+        } catch let error as TorchError where error.isOfForgedValue {
+            throw ForgedValue()
+        }
+    }
+}
+
+/// A sealed store has a value that none of those with its seal has set.
+public struct ForgedValue: Error, CustomStringConvertible {
+    public let description = "the store has a value that no process of this run has set"
+}
+
+extension TorchError {
+    /// Whether what uses a sealed store came upon a `ForgedValue`.
+    public var isOfForgedValue: Bool { description.contains(CT_STORE_FORGED) }
 }
 
 func milliseconds(_ seconds: Double) -> Int64 { Int64((seconds * 1000).rounded(.up)) }

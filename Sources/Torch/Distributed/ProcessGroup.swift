@@ -15,15 +15,18 @@ public final class ProcessGroup: @unchecked Sendable {
     /// - Parameters:
     ///   - store: what they find one another by.
     ///   - name: the group's, the same for all, and another for each group at a store.
+    ///   - address: this machine's address at which the others connect to this process over Gloo, until all have; nil
+    ///     for that of the interfaces that GLOO_SOCKET_IFNAME names, or of the machine's name.
     ///   - rank: this process's number, from 0.
     ///   - size: how many there are.
     ///   - timeout: seconds after which an operation fails that another process hasn't come to.
     ///   - device: the one that is this process's alone; tensors on it are exchanged, and those on the CPU.
     public init(
-        _ store: KeyValueStore, name: String, rank: Int, size: Int, timeout: Double, device: Device = .cpu
+        _ store: KeyValueStore, name: String, address: String? = nil, rank: Int, size: Int, timeout: Double,
+        device: Device = .cpu
     ) throws {
         let group = ct_process_group(
-            store.handle, name, Int32(rank), Int32(size), milliseconds(timeout), device.type, device.index)
+            store.handle, name, address, Int32(rank), Int32(size), milliseconds(timeout), device.type, device.index)
         guard let group else { throw TorchError() }
         handle = group
         self.rank = rank

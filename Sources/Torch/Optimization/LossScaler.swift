@@ -25,6 +25,13 @@ public struct LossScaler: Sendable, Equatable, Codable {
         self.growthInterval = growthInterval
     }
 
+    /// Whether these are numbers that a scaler can have: one that was read may have any.
+    public var isPossible: Bool {
+        scale > 0 && scale <= Double(Float.greatestFiniteMagnitude) && growthFactor >= 1 && growthFactor.isFinite
+            && (0..<1).contains(backoffFactor) && growthInterval >= 1
+            && (0..<growthInterval).contains(updatesSinceChange)
+    }
+
     /// Takes note of whether the gradients of an update were finite.
     public mutating func record(finite isFinite: Bool) {
         guard isFinite else {

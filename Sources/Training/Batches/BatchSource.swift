@@ -60,6 +60,11 @@ final class BatchSource: Sendable {
         }
     }
 
+    /// The place once `batch` batches (1…`batchesPerEpoch`) of an epoch are given, after `epoch` whole ones.
+    func place(epoch: Int, batch: Int) -> Sampler.Place {
+        state.withLock { $0.sampler.place(epoch: epoch, batch: batch) }
+    }
+
     /// The next draw; the one after it is then begun on.
     func next() -> Content {
         defer { queue.async { self.state.withLock { self.makeReady(&$0) } } }

@@ -99,7 +99,7 @@ public struct BenchmarkReport: Sendable, Equatable, Codable {
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         encoder.keyEncodingStrategy = .convertToSnakeCase
         let data = try encoder.encode(self)
-        try writeAtomically(to: url) { try $0.write(data + [0x0A]) }
+        try OutputFile(url).write { try $0.write(data + [0x0A]) }
     }
 }
 

@@ -55,7 +55,7 @@ struct BenchmarkRows {
     ///
     /// - Throws: `FileWriteError`.
     static func write(_ lines: some Sequence<some Encodable>, to url: URL) throws {
-        try writeAtomically(to: url) { sink in
+        try OutputFile(url).write { sink in
             for line in lines { try sink.write(encoder.encode(line) + [0x0A]) }
         }
     }

@@ -82,7 +82,7 @@ struct TrainerState: Sendable, Equatable {
     /// Reads the history of a checkpoint.
     static func read(from folder: URL) throws -> TrainerState {
         let url = folder.appendingPathComponent(fileName)
-        guard let data = try? Data(contentsOf: url),
+        guard let data = try? readFile(url),
             case .object(let fields)? = try? JSONDecoder().decode(JSONValue.self, from: data),
             case .array(let history)? = fields["log_history"]
         else { throw ResumeError.notWhole(path: folder.path, reason: "its \(fileName) is missing or damaged") }

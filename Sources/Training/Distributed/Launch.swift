@@ -16,6 +16,10 @@ public struct Launch: Sendable, Equatable {
     public var localRank: Int?
     /// How many there are on its machine; nil where nobody says.
     public var localSize: Int?
+    /// Whether they are the tasks of a step of Slurm's, which a program started by hand in one may wait for in vain.
+    public var isSlurmStep = false
+    /// Where rank 0 listens, if not at `host`: an address of its machine, or `0.0.0.0` or `::` for all of them.
+    public var listenHost: String?
 
     /// Reads what `torchrun` and others that set `RANK`, `WORLD_SIZE`, `MASTER_ADDR` and `MASTER_PORT` say, or else
     /// Slurm's `srun`.
@@ -31,6 +35,7 @@ public struct Launch: Sendable, Equatable {
         if try variables.isAlone() { return nil }
         if var launch = try variables.byRank() ?? variables.bySlurm() {
             if launch.localRank == nil, localRank >= 0 { launch.localRank = localRank }
+            launch.listenHost = environment["CAMTL_LISTEN_ADDR"].flatMap { $0.isEmpty ? nil : $0 }
             return launch
         }
         if localRank >= 0 { throw LaunchError.onlyLocalRank(localRank) }
@@ -52,6 +57,7 @@ public enum LaunchError: Error, Equatable, CustomStringConvertible, Sendable {
     case missing(variable: String, beside: String)
     case badValue(variable: String, value: String, wanted: String)
     case onlyLocalRank(Int)
+    case shortSecret(variable: String, count: Int, least: Int)
 
     public var description: String {
         switch self {
@@ -63,6 +69,9 @@ public enum LaunchError: Error, Equatable, CustomStringConvertible, Sendable {
         case .onlyLocalRank(let rank):
             "--local_rank \(rank) says that this is one of several processes, but RANK, WORLD_SIZE, MASTER_ADDR and "
                 + "MASTER_PORT are not set: start them with torchrun, or leave it at -1"
+        case .shortSecret(let variable, let count, let least):
+            "the variable \(variable) has \(count) bytes; a secret has \(least) or more, as "
+                + "`openssl rand -hex 16` makes them; set the same for all processes, or unset it"
         }
     }
 }
@@ -110,7 +119,7 @@ private struct LaunchVariables {
         let job = try number("SLURM_JOB_ID", from: 0) ?? 0
         return Launch(
             rank: rank, size: size, host: host, port: try port() ?? UInt16(20_000 + job % 20_000),
-            restarts: try restarts(), localRank: try number("SLURM_LOCALID", from: 0))
+            restarts: try restarts(), localRank: try number("SLURM_LOCALID", from: 0), isSlurmStep: true)
     }
 
     func restarts() throws -> Int {
@@ -126,12 +135,15 @@ private struct LaunchVariables {
         try number("MASTER_PORT", from: 1, below: 65_536).map(UInt16.init)
     }
 
-    private func number(_ name: String, from least: Int, below limit: Int = .max) throws -> Int? {
+    /// Beyond any number of a job, a process or a restart, and far enough from where counting ends.
+    private static let highest = 1 << 53
+
+    private func number(_ name: String, from least: Int, below limit: Int = highest) throws -> Int? {
         guard let text = environment[name] else { return nil }
         guard let value = Int(text), value >= least, value < limit else {
             throw LaunchError.badValue(
                 variable: name, value: text,
-                wanted: "a whole number from \(least) \(limit == .max ? "on" : "to \(limit - 1)")")
+                wanted: "a whole number from \(least) \(limit == Self.highest ? "on" : "to \(limit - 1)")")
         }
         return value
     }

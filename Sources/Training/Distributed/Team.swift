@@ -36,30 +36,104 @@ public final class Team {
     ///
     /// - Parameters:
     ///   - launch: who they are.
+    ///   - secret: what they share and nobody else has.
     ///   - timeout: the seconds that a process waits for the others, here and later, until it ends because of them.
     ///   - device: what this process computes on.
+    ///   - report: is told what this process waits for when it has waited for 5 s, or a quarter of a shorter `timeout`;
+    ///     on another thread.
     /// - Throws: `TeamError`.
-    public init(_ launch: Launch, timeout: Double, device: Device = .cpu) throws {
+    public init(
+        _ launch: Launch, secret: TeamSecret, timeout: Double, device: Device = .cpu,
+        report: @escaping @Sendable (String) -> Void = { _ in }
+    ) throws {
         self.launch = launch
         self.timeout = timeout
         rank = launch.rank
         size = launch.size
         silence = min(5 * Heartbeat.interval, timeout / 4)
         inquiry = min(4 * silence, timeout / 2)
-        let serves = rank == 0 && !launch.launcherServesStore
-        meeting = try Team.meet(launch, serves: serves, timeout: timeout)
-        heartbeat = Heartbeat(try Team.meet(launch, serves: false, timeout: timeout), rank: rank)
-        processesHere = try Team.gather(meeting, launch, timeout: timeout)
-        // Who waited in vain then has the rest of the time to find out for whom.
-        let patience = timeout - inquiry
-        let (store, name, rank, size) = (meeting.store, meeting.prefix, rank, size)
-        do {
-            connected = try Team.answer(within: timeout, or: Team.storeLost(launch)) {
-                try ProcessGroup(store, name: name, rank: rank, size: size, timeout: patience, device: device)
-            }
-        } catch let error as TorchError {
-            throw TeamError.exchangeFailed(error.description)
+        let (name, first) = ("rank \(launch.rank) of \(launch.size)", min(5, timeout / 4))
+        let notice = WaitingNotice(after: first) { report("\(name) \($0)") }
+        defer { notice.end() }
+        try Team.checkInterfaces()
+        let place = try Team.findPlace(launch, timeout: timeout, notice: notice)
+        notice.begin("the processes' meeting place, \(Team.name(of: launch)), takes connections and doesn't answer")
+        meeting = try Team.meet(launch, place, serves: true, secret, timeout: timeout)
+        heartbeat = Heartbeat(try Team.meet(launch, place, serves: false, secret, timeout: timeout), rank: rank)
+        processesHere = try Team.gather(meeting, launch, timeout: timeout, notice: notice)
+        notice.begin(
+            "all have come, but not every one is connected to all others, this one at "
+                + "\(place.ownAddress ?? "the address of GLOO_SOCKET_IFNAME or of the machine's name"); is a firewall "
+                + "between, or has GLOO_SOCKET_IFNAME to name a network that they share?")
+        connected = try Team.connect(meeting, launch, place, device, timeout: timeout, patience: timeout - inquiry)
+        // All have come, each with all its connections.
+        meeting.store.closeDoor()
+    }
+
+    // MARK: - Meeting
+
+    /// Where a process connects to the store.
+    private struct Place: Sendable {
+        let host: String
+        /// For the one that serves it, a socket that is bound there.
+        var listener: Int32?
+        /// This machine's address by which others reach it as this process reaches the store; nil where the machine's
+        /// loopback is all that is known.
+        let ownAddress: String?
+    }
+
+    private static func findPlace(_ launch: Launch, timeout: Double, notice: WaitingNotice) throws -> Place {
+        let endpoint = Endpoint(host: launch.host, port: launch.port)
+        notice.begin("the address of the host \(launch.host) is asked for, and no answer comes")
+        if launch.rank == 0, !launch.launcherServesStore {
+            let listening = Endpoint(host: launch.listenHost ?? launch.host, port: launch.port)
+            let (socket, host) = try listening.bind(everyProcessIsHere: launch.localSize == launch.size)
+            let isReached = listening.isLoopbackByName || !Endpoint.isLoopback(host)
+            return Place(host: host, listener: socket, ownAddress: isReached ? gloo(host) : nil)
         }
+        let addresses = try endpoint.addresses()
+        notice.begin("the processes' meeting place, \(name(of: launch)), takes no connection yet")
+        let deadline = ContinuousClock.now + .seconds(timeout)
+        var pause = 0.02
+        while true {
+            switch endpoint.connect(to: addresses, within: min(2, timeout)) {
+            case .success(let own):
+                let isReached = endpoint.isLoopbackByName || !own.isLoopback
+                return Place(host: launch.host, ownAddress: isReached ? gloo(own.text) : nil)
+            case .failure(let reason):
+                notice.update(
+                    "no connection to the processes' meeting place, \(name(of: launch)), comes about: \(reason); check "
+                        + "whether " + (launch.launcherServesStore ? "the launcher runs there" : "rank 0 is started there")
+                        + ", and whether MASTER_ADDR and MASTER_PORT are right" + slurmHint(launch))
+            }
+            guard ContinuousClock.now + .seconds(pause) < deadline else {
+                throw TeamError.unreachable(host: launch.host, port: launch.port, seconds: timeout)
+            }
+            Thread.sleep(forTimeInterval: pause)
+            pause = min(1, 1.5 * pause)
+        }
+    }
+
+    /// The network interfaces that the user has chosen for Gloo; none where it is left to this program.
+    private static var interfaces: [String] {
+        ProcessInfo.processInfo.environment["GLOO_SOCKET_IFNAME"].map {
+            $0.split(separator: ",").map(String.init)
+        } ?? []
+    }
+
+    private static func checkInterfaces() throws {
+        for name in interfaces where if_nametoindex(name) == 0 { throw TeamError.unknownInterface(name) }
+    }
+
+    /// The address at which Gloo listens: nil leaves the choice to the variable.
+    private static func gloo(_ address: String) -> String? { interfaces.isEmpty ? address : nil }
+
+    private static func name(of launch: Launch) -> String { "port \(launch.port) of \(launch.host)" }
+
+    private static func slurmHint(_ launch: Launch) -> String {
+        launch.isSlurmStep
+            ? ". Slurm's variables say that this is task \(launch.rank) of a step of \(launch.size) tasks: start all "
+                + "with `srun camtl …`; for one process alone, unset SLURM_PROCID" : ""
     }
 
     /// What `body` gives that asks the store. c10d waits without limit for an answer to most of what it asks, and a
@@ -75,52 +149,120 @@ public final class Team {
 
     private static func storeLost(_ launch: Launch) -> TeamError { .storeLost(host: launch.host, port: launch.port) }
 
-    private static func meet(_ launch: Launch, serves: Bool, timeout: Double) throws -> Meeting {
+    private static func meet(
+        _ launch: Launch, _ place: Place, serves: Bool, _ secret: TeamSecret, timeout: Double
+    ) throws -> Meeting {
         let unreachable = TeamError.unreachable(host: launch.host, port: launch.port, seconds: timeout)
         do {
             let store = try answer(within: timeout, or: unreachable) {
-                try KeyValueStore(host: launch.host, port: launch.port, serves: serves, timeout: timeout)
+                try KeyValueStore(
+                    host: place.host, port: launch.port, listener: serves ? place.listener : nil, timeout: timeout)
             }
-            return Meeting(store: store, prefix: "camtl/\(launch.restarts)")
-        } catch let error as TorchError {
-            throw error.description.contains("EADDRINUSE") ? TeamError.portInUse(launch.port) : unreachable
+            return try Meeting(store, restarts: launch.restarts, secret: secret)
+        } catch is TorchError {
+            throw unreachable
         }
     }
 
     /// Waits for all to have come; how many of them are on this machine.
-    private static func gather(_ meeting: Meeting, _ launch: Launch, timeout: Double) throws -> Int {
+    private static func gather(
+        _ meeting: Meeting, _ launch: Launch, timeout: Double, notice: WaitingNotice
+    ) throws -> Int {
         // The last look at who has come asks for each, and may begin when the time is nearly over.
         let lastLook = Double(launch.size) / 5000
         do {
             return try answer(within: timeout + lastLook, or: storeLost(launch)) {
-                try countOfThoseHere(meeting, launch, timeout: timeout)
+                try countOfThoseHere(meeting, launch, timeout: timeout, notice: notice)
             }
         } catch is TorchError {
             throw storeLost(launch)
+        } catch is ForgedValue {
+            throw forgedValue(launch)
         }
     }
 
-    private static func countOfThoseHere(_ meeting: Meeting, _ launch: Launch, timeout: Double) throws -> Int {
-        guard try meeting.store.increment(meeting.key("count", launch.rank)) == 1 else {
-            throw TeamError.sameRank(launch.rank)
+    /// What a process says of itself where they meet.
+    private struct Presence {
+        let size: Int
+        let machine: String
+
+        init(size: Int, machine: String) { (self.size, self.machine) = (size, machine) }
+
+        init(_ text: String) {
+            let parts = text.split(separator: " ", maxSplits: 2, omittingEmptySubsequences: false)
+            size = parts.count == 3 ? Int(parts[1]) ?? 0 : 0
+            machine = parts.last.map(String.init) ?? ""
         }
-        let name = ProcessInfo.processInfo.hostName
-        try meeting.set("here", launch.rank, name)
+
+        /// Another one for each process, so that the second of a rank is noticed.
+        var text: String { "\(UUID().uuidString) \(size) \(machine)" }
+    }
+
+    private static func countOfThoseHere(
+        _ meeting: Meeting, _ launch: Launch, timeout: Double, notice: WaitingNotice
+    ) throws -> Int {
+        let own = Presence(size: launch.size, machine: ProcessInfo.processInfo.hostName)
+        notice.begin("the processes' meeting place, \(name(of: launch)), doesn't answer")
+        try meeting.knock(rank: launch.rank)
+        guard try meeting.claim("here", launch.rank, own.text) else { throw TeamError.sameRank(launch.rank) }
         let deadline = ContinuousClock.now + .seconds(timeout)
         let pause = 0.05
+        var (strangers, look): ([Int], Int) = ([], 0)
         while true {
-            let names = try meeting.values("here", size: launch.size)
-            if names.count == launch.size { return names.values.count { $0 == name } }
+            let here = try meeting.values("here", size: launch.size).mapValues { Presence($0) }
+            for (rank, other) in here.sorted(by: { $0.key < $1.key }) where other.size != launch.size {
+                // The other is to find it out, too, before the store ends.
+                Thread.sleep(forTimeInterval: launch.rank == 0 ? 10 * pause : 0)
+                throw TeamError.disagreement(
+                    rank: rank,
+                    differences: ["WORLD_SIZE is \(other.size), and \(launch.size) for rank \(launch.rank)"])
+            }
+            if here.count == launch.size { return here.values.count { $0.machine == own.machine } }
+            let missing = (0..<launch.size).filter { here[$0] == nil }
             // The first that gives up says it to all, and they end together, before the store does.
             let isOver = try ContinuousClock.now >= deadline || meeting.store.has(meeting.key("over", 0))
+            // Each is asked after, so not every time.
+            if isOver || look % 20 == 0 { strangers = try meeting.strangers(among: missing) }
+            look += 1
+            notice.update(waiting(for: missing, strangers, launch))
             if isOver {
                 try meeting.set("over", 0, "")
                 Thread.sleep(forTimeInterval: launch.rank == 0 ? 10 * pause : 0)
-                throw TeamError.absent(
-                    ranks: (0..<launch.size).filter { names[$0] == nil }, size: launch.size, seconds: timeout)
+                if !strangers.isEmpty { throw TeamError.otherSecret(ranks: strangers, size: launch.size) }
+                throw TeamError.absent(ranks: missing, size: launch.size, seconds: timeout)
             }
             Thread.sleep(forTimeInterval: pause)
         }
+    }
+
+    private static func waiting(for missing: [Int], _ strangers: [Int], _ launch: Launch) -> String {
+        let names = TeamError.names(missing)
+        let verb = missing.count == 1 ? "has" : "have"
+        let secrets = strangers.isEmpty ? "" : "; \(TeamError.names(strangers)) came with another CAMTL_TEAM_SECRET"
+        return "\(names) of \(launch.size) \(verb) not come to \(name(of: launch)) yet\(secrets)" + slurmHint(launch)
+    }
+
+    /// The connections between the processes, all of which are there when this returns.
+    private static func connect(
+        _ meeting: Meeting, _ launch: Launch, _ place: Place, _ device: Device, timeout: Double, patience: Double
+    ) throws -> ProcessGroup {
+        // Who waited in vain then has the rest of the time to find out for whom.
+        do {
+            return try answer(within: timeout, or: storeLost(launch)) {
+                let group = try ProcessGroup(
+                    meeting.store, name: meeting.prefix, address: place.ownAddress, rank: launch.rank,
+                    size: launch.size, timeout: patience, device: device)
+                _ = try group.sums([0.0])
+                return group
+            }
+        } catch let error as TorchError {
+            if error.isOfForgedValue { throw forgedValue(launch) }
+            throw TeamError.exchangeFailed(error.description)
+        }
+    }
+
+    private static func forgedValue(_ launch: Launch) -> TeamError {
+        .forgedValue(host: launch.host, port: launch.port)
     }
 
     // MARK: - Exchanges
@@ -162,6 +304,8 @@ public final class Team {
             return try body()
         } catch let error as TorchError {
             throw reason(of: error)
+        } catch is ForgedValue {
+            throw Team.forgedValue(launch)
         }
     }
 
@@ -235,11 +379,18 @@ public final class Team {
     /// Which process is to blame for a failed exchange.
     private func reason(of error: TorchError) -> TeamError {
         let (meeting, rank, size, timeout, silence) = (meeting, rank, size, timeout, silence)
+        let forged = Team.forgedValue(launch)
         let reason = try? result(within: inquiry) { () throws -> TeamError in
-            let before = try Heartbeat.read(meeting, size: size)
-            Thread.sleep(forTimeInterval: silence)
-            let after = try Heartbeat.read(meeting, size: size)
-            let notes = try meeting.values("left", size: size)
+            let before, after: [Int: (beats: Int, exchanges: Int)]
+            let notes: [Int: String]
+            do {
+                before = try Heartbeat.read(meeting, size: size)
+                Thread.sleep(forTimeInterval: silence)
+                after = try Heartbeat.read(meeting, size: size)
+                notes = try meeting.values("left", size: size)
+            } catch is ForgedValue {
+                return forged
+            }
             for (other, note) in notes.sorted(by: { $0.key < $1.key }) where note.hasPrefix("error: ") {
                 return .ended(rank: other, message: String(note.dropFirst("error: ".count)))
             }

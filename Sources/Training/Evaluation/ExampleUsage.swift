@@ -60,6 +60,22 @@ public struct ExampleUsage: Sendable, Equatable {
         }
     }
 
+    /// Whether so many examples of these tasks in updates can have left these records.
+    func accepts(_ records: [Int: Record], examples: Int) -> Bool {
+        guard Set(records.keys) == Set(tasks.keys) else { return false }
+        var rest = examples
+        for (task, record) in records {
+            let count = seen[task, default: []].count
+            guard (0...rest).contains(record.updates), record.seen.count == (count + 7) / 8 else { return false }
+            rest -= record.updates
+            // The last byte's bits may be more than the examples.
+            if count % 8 > 0, let last = record.seen.last, last >> (count % 8) != 0 { return false }
+            let used = record.seen.reduce(0) { $0 + $1.nonzeroBitCount }
+            guard used <= record.updates, used > 0 || record.updates == 0 else { return false }
+        }
+        return rest == 0
+    }
+
     /// The tasks in the model's order.
     public var ordered: [Task] { tasks.sorted { $0.key < $1.key }.map(\.value) }
 

@@ -28,7 +28,7 @@ public struct PredictionInput: Sendable, Equatable, Decodable {
         self.texts = texts
     }
 
-    private enum CodingKeys: String, CodingKey, CaseIterable {
+    enum CodingKeys: String, CodingKey, CaseIterable {
         case task, sentence, sentence1, sentence2
         case inputIDs = "input_ids"
         case tokenTypeIDs = "token_type_ids"
@@ -78,7 +78,13 @@ public enum PredictionError: Error, CustomStringConvertible, Sendable {
     case badRow(path: String, line: Int, reason: String)
     /// A row of several, counted from 1.
     case badInput(number: Int, reason: String)
-    case unreadable(path: String)
+    case unreadable(path: String, reason: String)
+    /// What is to be written is what is read.
+    case outputIsInput(path: String)
+    /// Several processes would each read a part of what only comes once.
+    case notShared(path: String)
+    /// The file is none of rows, but what stands in a file's place now and then.
+    case misplaced(path: String, content: MisplacedContent)
     case empty(path: String)
     /// A model whose logits are infinite or not numbers; the row is counted from 0.
     case notFinite(set: String, row: Int)
@@ -87,7 +93,10 @@ public enum PredictionError: Error, CustomStringConvertible, Sendable {
         switch self {
         case .badRow(let path, let line, let reason): "\(path):\(line): \(reason)"
         case .badInput(let number, let reason): "row \(number): \(reason)"
-        case .unreadable(let path): "\(path): there is no such file, or it can't be read"
+        case .unreadable(let path, let reason): "\(path): there is no such file, or it can't be read: \(reason)"
+        case .outputIsInput(let path): "\(path): the input and the output are the same file; name another --output"
+        case .notShared(let path): "\(path): this is not a regular file, which several processes need to read it each"
+        case .misplaced(let path, let content): "\(path): \(content)"
         case .empty(let path): "\(path): there are no rows in this file"
         case .notFinite(let set, let row):
             "the model's logits for row \(row) of \(set)'s test set are not finite numbers; it is of no use: train it "
@@ -117,28 +126,28 @@ public struct Predictor {
         self.team = team
     }
 
-    /// Predicts a file of JSON lines into another, in its order; the output is there whole or not at all.
+    /// Predicts a file of JSON lines into another, in its order; the output is there whole or not at all. Both may be
+    /// pipes, of which a named one is waited for.
     ///
     /// - Returns: the number of rows.
     /// - Throws: `FileWriteError`, before anything is read, if the output can't be written; `PredictionError` for what
     ///   is wrong with the input.
     @discardableResult
     public func predict(_ input: URL, to output: URL) throws -> Int {
-        if team.writes { try checkWritable(output) }
-        guard let data = try? Data(contentsOf: input) else { throw PredictionError.unreadable(path: input.path) }
-        let decoder = JSONDecoder()
+        if isSameFile(input, output), isRegularFile(input) || isPipe(input) {
+            throw PredictionError.outputIsInput(path: output.path)
+        }
+        if let team, team.size > 1, !isRegularFile(input) { throw PredictionError.notShared(path: input.path) }
+        let file = team.writes ? try OutputFile(output) : nil
+        let data: Data
+        do {
+            data = try readNamedFile(input)
+        } catch {
+            throw PredictionError.unreadable(path: input.path, reason: error.description)
+        }
         var rows: [Row] = []
-        for (index, line) in data.split(separator: 0x0A, omittingEmptySubsequences: false).enumerated() {
-            if line.allSatisfy({ $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }) { continue }
-            func fail(_ reason: String) -> PredictionError {
-                .badRow(path: input.path, line: index + 1, reason: reason)
-            }
-            guard let row = try? decoder.decode(PredictionInput.self, from: line) else {
-                throw fail(
-                    "this is no row such as {\"task\": \"rte\", \"sentence1\": \"…\", \"sentence2\": \"…\"}, with "
-                        + "\"sentence\" for a single text, or \"input_ids\" and \"token_type_ids\"")
-            }
-            rows.append(try encode(row, fail))
+        try PredictionInput.forEachRow(of: data, path: input.path) { row, line in
+            rows.append(try encode(row) { .badRow(path: input.path, line: line, reason: $0) })
         }
         guard !rows.isEmpty else { throw PredictionError.empty(path: input.path) }
         try team?.checkAgreement([
@@ -146,12 +155,12 @@ public struct Predictor {
             "per_device_eval_batch_size": "\(batchSize)", "eval_precision": precision.rawValue,
         ])
         let predictions = try predict(rows)
-        guard team.writes else { return rows.count }
+        guard let file else { return rows.count }
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         encoder.nonConformingFloatEncodingStrategy = .convertToString(
             positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
-        try writeAtomically(to: output) { sink in
+        try file.write { sink in
             for prediction in predictions { try sink.write(encoder.encode(prediction) + [0x0A]) }
         }
         return rows.count
@@ -227,6 +236,11 @@ public struct Predictor {
         }
         if isPair == false || row.sentence != nil, row.sentence2 != nil {
             throw fail("\(row.task) is a task of single texts; it takes \"sentence\", and no \"sentence2\"")
+        }
+        if row.sentence2 != nil, !trained.model.configuration.backbone.takesPairs {
+            throw fail(
+                "the row is a pair of texts, and the model's encoder has one token type (type_vocab_size 1): it takes "
+                    + "single texts alone")
         }
         return (first, row.sentence2)
     }

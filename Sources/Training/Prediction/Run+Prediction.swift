@@ -17,10 +17,7 @@ extension Run {
         if tasks.allSatisfy(\.test.isEmpty) { throw nothingToPredict(absences(trained, tasks)) }
         guard let output = configuration.outputDirectory else { return }
         let folder = Submission.folder(in: output)
-        var isFolder: ObjCBool = true
-        if FileManager.default.fileExists(atPath: folder.path, isDirectory: &isFolder), !isFolder.boolValue {
-            throw RunError.outputUnusable(path: output.path, reason: "\(folder.path) is a file")
-        }
+        try checkOwnFolder(folder, of: output)
         let archive = Submission.archive(in: output)
         if FileManager.default.fileExists(atPath: output.path) { try checkWritable(archive) }
     }
@@ -46,6 +43,21 @@ extension Run {
         try openOutput(output)
         try submission.write(to: output, withProbabilities: configuration.predictsProbabilities)
         try report(.predicted(submission, output: output))
+    }
+
+    /// Refuses a file, or a link that leads elsewhere, in the place of a folder in the output folder.
+    private func checkOwnFolder(_ folder: URL, of output: URL) throws {
+        var isFolder: ObjCBool = true
+        let files = FileManager.default
+        if (try? files.destinationOfSymbolicLink(atPath: folder.path)) != nil {
+            throw RunError.outputUnusable(
+                path: output.path,
+                reason: "\(folder.path) is a symbolic link, and nothing is written outside of the output folder; "
+                    + "remove it, or name another --output_dir")
+        }
+        if files.fileExists(atPath: folder.path, isDirectory: &isFolder), !isFolder.boolValue {
+            throw RunError.outputUnusable(path: output.path, reason: "\(folder.path) is a file")
+        }
     }
 
     private func nothingToPredict(_ absences: [String: Submission.Absence]) -> RunError {

@@ -93,6 +93,21 @@ public struct Sampler: Sendable {
         }
     }
 
+    /// The place once `batch` batches (1…`batchesPerEpoch`) of an epoch are drawn, after `epoch` whole ones.
+    func place(epoch: Int, batch: Int) -> Place {
+        let places = loaders.indices.map { loader -> CyclingOrder.Place in
+            switch sampling {
+            case .proportional, .sequential: return CyclingOrder.Place(round: 0, position: 0)
+            // Of a planned epoch the place before it counts.
+            case .uniform(let share):
+                return loaders[loader].place(examples: epoch * Sampler.perTask(share, sizes.map(\.count).max() ?? 0))
+            case .uncertainty:
+                return loaders[loader].place(batches: epoch * batchesPerEpoch + batch, of: batchSize)
+            }
+        }
+        return Place(epoch: epoch, position: batch, loaders: places)
+    }
+
     /// Lays out the batches of the current epoch.
     private mutating func planEpoch() {
         planStart = loaders.map(\.place)
@@ -209,6 +224,20 @@ private struct CyclingOrder: Sendable {
             (round, position) = (newValue.round, newValue.position)
             order = round > 0 ? order(ofRound: round - 1) : []
         }
+    }
+
+    /// The place after so many calls of `next()`.
+    func place(examples: Int) -> Place {
+        guard examples > 0 else { return Place(round: 0, position: 0) }
+        return Place(round: (examples - 1) / count + 1, position: (examples - 1) % count + 1)
+    }
+
+    /// The place after so many calls of `nextBatch(size)`.
+    func place(batches: Int, of size: Int) -> Place {
+        guard batches > 0 else { return Place(round: 0, position: 0) }
+        let perRound = (count + size - 1) / size
+        return Place(
+            round: (batches - 1) / perRound + 1, position: min(((batches - 1) % perRound + 1) * size, count))
     }
 
     private func order(ofRound round: Int) -> [UInt32] {

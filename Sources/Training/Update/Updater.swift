@@ -176,8 +176,13 @@ public final class Updater {
 
     /// Goes on from what `save` wrote, with the loss scale there was.
     ///
-    /// - Throws: `ResumeError.otherParameters` where the file is one of other parameters; `CheckpointError`.
-    func restore(from url: URL, lossScaler: LossScaler?) throws {
+    /// - Parameters:
+    ///   - url: the file.
+    ///   - lossScaler: what the loss scale was.
+    ///   - step: the updates that the run has made, those included that were left out.
+    /// - Throws: `ResumeError.otherParameters` where the file is one of other parameters, `.notWhole` where its counts
+    ///   of updates can't be those of the run; `CheckpointError`.
+    func restore(from url: URL, lossScaler: LossScaler?, step: Int) throws {
         if self.lossScaler != nil, let lossScaler { self.lossScaler = lossScaler }
         let file = try CheckpointFile.open(url)
         let device = parameters.first?.wrappedValue.device ?? .cpu
@@ -190,17 +195,25 @@ public final class Updater {
         var states: [AdamW.State?] = []
         for (name, parameter) in optimized {
             guard let first = try tensor("\(name).exp_avg"), let second = try tensor("\(name).exp_avg_sq"),
-                let step = try tensor("\(name).step")?.elements(Int64.self).first,
-                first.shape == parameter.shape, second.shape == parameter.shape
+                let count = try tensor("\(name).step")?.elements(Int64.self).first,
+                first.shape == parameter.shape, second.shape == parameter.shape,
+                first.dtype == parameter.wrappedValue.dtype, second.dtype == first.dtype
             else {
                 states.append(nil)
                 continue
             }
-            states.append(AdamW.State(firstMoment: first, secondMoment: second, step: Int(step)))
+            states.append(AdamW.State(firstMoment: first, secondMoment: second, step: Int(count)))
         }
         guard let steps = file.metadata["steps"].flatMap(Int.init),
             states.count(where: { $0 != nil }) * 3 == file.names.count
         else { throw ResumeError.otherParameters(path: url.path) }
+        guard self.lossScaler == nil ? steps == step : (0...step).contains(steps),
+            states.allSatisfy({ $0.map { (1...max(steps, 1)).contains($0.step) } ?? true })
+        else {
+            throw ResumeError.notWhole(
+                path: url.deletingLastPathComponent().path,
+                reason: "\(url.lastPathComponent) is not of the \(step) updates that the run has made")
+        }
         optimizer.states = states
         stepsTaken = steps
         guard keepsZeroGradients else { return }

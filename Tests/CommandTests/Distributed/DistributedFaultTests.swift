@@ -16,10 +16,11 @@ final class DistributedFaultTests: DistributedTestCase {
     }
 
     /// Checks that a process ended as it should: with an error's status and one message that has all of `parts`.
+    @discardableResult
     private func assertEnds(
         _ run: RunningProgram, within seconds: Double = 60, _ parts: String..., file: StaticString = #filePath,
         line: UInt = #line
-    ) throws {
+    ) throws -> Outcome {
         let outcome = try run.finish(within: seconds)
         XCTAssertEqual(outcome.status, 1, outcome.messages, file: file, line: line)
         XCTAssertFalse(outcome.wasKilled, file: file, line: line)
@@ -28,6 +29,7 @@ final class DistributedFaultTests: DistributedTestCase {
         for part in parts {
             XCTAssertTrue(pieces.last?.contains(part) ?? false, outcome.messages, file: file, line: line)
         }
+        return outcome
     }
 
     /// Runs two or more processes, does something to them on the way, and checks that the run goes on from there to the
@@ -85,6 +87,15 @@ final class DistributedFaultTests: DistributedTestCase {
             XCTAssertTrue(first.messages.contains("stopped after step"), first.messages)
             XCTAssertNotEqual(first.status, 0)
             XCTAssertEqual(try runs[1].finish(within: 30).status, 143)
+        }
+    }
+
+    /// As Slurm sends it before a job's time is over.
+    func testASignalToAllProcessesStopsThemTogether() throws {
+        try assertGoesOn(size: 2) { runs in
+            for _ in 0..<2 { runs.forEach { $0.send(SIGUSR1) } }
+            for run in runs { XCTAssertEqual(try run.finish(within: 30).status, 138) }
+            XCTAssertTrue(try runs[0].messagesSoFar().contains("stopped after step"))
         }
     }
 
@@ -148,7 +159,9 @@ final class DistributedFaultTests: DistributedTestCase {
                 training(output, size: 1, flags(timeout: $0 == 0 ? 60 : 4)),
                 environment: environment(rank: $0, size: size, port: port))
         }
-        let store = try KeyValueStore(host: "127.0.0.1", port: UInt16(port), serves: false, timeout: 30)
+        // What processes derive where no launcher names the run, and no secret is given.
+        let store = try KeyValueStore(host: "127.0.0.1", port: UInt16(port), timeout: 30)
+            .sealed(by: StoreSeal(secret: Array("derived ".utf8)))
         for rank in 0..<count { _ = try store.value(of: "camtl/0/here/\(rank)", timeout: 30) }
         return (runs, store, port)
     }
@@ -179,11 +192,137 @@ final class DistributedFaultTests: DistributedTestCase {
 
     func testTheFirstProcessFrozenWhenAllHaveComeAndAThirdCannotBeReached() throws {
         let (runs, store, port) = try startSome(2, of: 3)
-        try store.set("camtl/0/here/2", "elsewhere")
+        try store.set("camtl/0/here/2", "third 3 elsewhere")
         Thread.sleep(forTimeInterval: 0.5)
         try withFrozen(runs[0]) {
             try assertEnds(runs[1], within: 15, "port \(port) of 127.0.0.1, doesn't answer any more", "rank 0")
         }
+    }
+
+    /// While rank 1 hasn't come, strangers connect to rank 0's port, close, and set what they think it looks for.
+    func testAMeetingThatStrangersReach() throws {
+        let port = try freePort()
+        let flags = training(output, size: 2, ["--max_steps", "1"])
+        let first = try start(flags, environment: environment(rank: 0, size: 2, port: port))
+        let stranger = try KeyValueStore(host: "127.0.0.1", port: UInt16(port), timeout: 30)
+        for name in ["here/1", "over/0", "end/0", "knock/1", "identity/1", "left/1"] {
+            try stranger.set("camtl/0/\(name)", "error: forged")
+        }
+        XCTAssertEqual(try first.listeningAddresses(), ["127.0.0.1:\(port)"])
+        let second = try start(flags, environment: environment(rank: 1, size: 2, port: port))
+        for run in [first, second] {
+            let outcome = try run.finish(within: 60)
+            XCTAssertEqual(outcome.status, 0, outcome.messages)
+        }
+    }
+
+    func testConnectionsOfStrangersDoNotUseUpDescriptors() throws {
+        let runs = try start(output, size: 2)
+        try runs[0].wait(for: "step 1/")
+        let counts = try runs.map { try $0.descriptorCount() }
+        for run in runs {
+            for address in try run.listeningAddresses() {
+                XCTAssertTrue(address.hasPrefix("127.0.0.1:"), address)
+                let port = try XCTUnwrap(UInt16(address.dropFirst("127.0.0.1:".count)))
+                for _ in 0..<20 { connectAndClose(port) }
+            }
+        }
+        for (run, count) in zip(runs, counts) {
+            XCTAssertLessThan(try run.descriptorCount(), count + 20)
+            run.send(SIGTERM)
+        }
+        for run in runs { XCTAssertEqual(try run.finish(within: 30).status, 143) }
+    }
+
+    /// Connects without waiting for it, and closes at once.
+    private func connectAndClose(_ port: UInt16) {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                _ = connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        usleep(2000)
+        close(descriptor)
+    }
+
+    /// Checks that a process which ended has said what it waited for.
+    private func assertSaid(_ outcome: Outcome, _ part: String, file: StaticString = #filePath, line: UInt = #line) {
+        let notice = outcome.messages.split(separator: "\n").first { $0.contains("has waited for") } ?? ""
+        XCTAssertTrue(notice.hasPrefix("camtl: rank "), outcome.messages, file: file, line: line)
+        XCTAssertTrue(notice.contains(part), outcome.messages, file: file, line: line)
+    }
+
+    func testEachThatWaitsSaysWhatFor() throws {
+        let (port, other) = (try freePort(), try freePort())
+        let first = try start(
+            training(output, size: 2, flags(timeout: 2)), environment: environment(rank: 0, size: 2, port: port))
+        let second = try start(
+            training(output, size: 2, flags(timeout: 2)), environment: environment(rank: 1, size: 2, port: other))
+        assertSaid(
+            try assertEnds(first, within: 15, "rank 1 of 2 did not come within 2 s"),
+            "rank 1 of 2 has not come to port \(port) of 127.0.0.1")
+        assertSaid(
+            try assertEnds(second, within: 15, "could not be reached within 2 s"),
+            "meeting place, port \(other) of 127.0.0.1, comes about: nothing listens there yet")
+    }
+
+    func testAStepOfSlurmsWithoutSrunSaysHowToStart() throws {
+        let run = try start(
+            training(output, size: 4, flags(timeout: 2)),
+            environment: [
+                "SLURM_JOB_ID": "77", "SLURM_PROCID": "0", "SLURM_STEP_NUM_TASKS": "4", "MASTER_ADDR": "127.0.0.1",
+                "SLURM_STEP_NODELIST": "node[01-02]", "MASTER_PORT": "\(try freePort())",
+            ])
+        assertSaid(
+            try assertEnds(run, within: 15, "ranks 1, 2, 3 of 4 did not come within 2 s"),
+            "this is task 0 of a step of 4 tasks: start all with `srun camtl …`")
+    }
+
+    func testAPlaceThatCannotBeIsRefusedAtOnce() throws {
+        for (host, rank, part) in [
+            ("no-such-host.invalid", 0, "the host no-such-host.invalid, where the processes are to meet"),
+            ("no-such-host.invalid", 1, "has no known address"),
+            ("192.0.2.1", 0, "192.0.2.1 is no address of this machine"),
+        ] {
+            var environment = environment(rank: rank, size: 2, port: try freePort())
+            environment["MASTER_ADDR"] = host
+            let run = try start(training(output, size: 2, flags(timeout: 1800)), environment: environment)
+            try assertEnds(run, within: 15, part)
+        }
+        var environment = environment(rank: 0, size: 2, port: try freePort())
+        environment["GLOO_SOCKET_IFNAME"] = "lo,nope0"
+        let run = try start(training(output, size: 2, flags(timeout: 1800)), environment: environment)
+        try assertEnds(run, within: 15, "the network interface nope0, which this machine doesn't have")
+    }
+
+    func testAnotherSecretIsSaid() throws {
+        let port = try freePort()
+        let runs = try (0..<2).map { rank in
+            var environment = environment(rank: rank, size: 2, port: port)
+            environment["CAMTL_TEAM_SECRET"] = "a secret of its own \(rank)"
+            return try start(training(output, size: 2, flags(timeout: 2)), environment: environment)
+        }
+        for (rank, run) in runs.enumerated() {
+            try assertEnds(run, within: 15, "rank \(1 - rank) of 2 came with another CAMTL_TEAM_SECRET")
+        }
+        var short = environment(rank: 0, size: 2, port: port)
+        short["CAMTL_TEAM_SECRET"] = "short"
+        let run = try start(training(output, size: 2, flags()), environment: short)
+        try assertEnds(run, within: 15, "the variable CAMTL_TEAM_SECRET has 5 bytes")
+    }
+
+    func testAnotherWorldSizeIsRefusedAtOnce() throws {
+        let port = try freePort()
+        let runs = try (0..<2).map {
+            try start(training(output, size: 2, flags()), environment: environment(rank: $0, size: 2 + $0, port: port))
+        }
+        try assertEnds(runs[0], within: 15, "WORLD_SIZE is 3, and 2 for rank 0")
+        try assertEnds(runs[1], within: 15, "WORLD_SIZE is 2, and 3 for rank 1")
     }
 
     func testTwoProcessesOfOneRank() throws {

@@ -46,7 +46,9 @@ class DistributedTestCase: CommandTestCase {
         let outcomes = try startAll({ _ in arguments }, size: size).map { try $0.finish() }
         for (rank, outcome) in outcomes.enumerated() {
             XCTAssertEqual(outcome.status, 0, "rank \(rank): \(outcome.messages)", file: file, line: line)
-            if rank > 0 { XCTAssertEqual(outcome.messages, "", "rank \(rank) talks", file: file, line: line) }
+            // On a busy machine a process may be late, and others say that they wait.
+            let messages = outcome.messages.split(separator: "\n").filter { !$0.contains(" has waited for ") }
+            if rank > 0 { XCTAssertEqual(messages, [], "rank \(rank) talks", file: file, line: line) }
         }
         return outcomes[0]
     }
@@ -56,6 +58,8 @@ class DistributedTestCase: CommandTestCase {
     struct Log: Decodable, Equatable {
         let step: Int
         let loss: Double?
+        let gradientNorm: Double?
+        let taskLosses: [String: Double]
         /// The shares of the tasks' examples, and the entropies of their candidates.
         let picks: [String: Double]
 
@@ -63,6 +67,8 @@ class DistributedTestCase: CommandTestCase {
             let fields = try decoder.singleValueContainer().decode([String: Double?].self)
             step = Int((fields["step"] ?? nil) ?? -1)
             loss = fields["loss"] ?? nil
+            gradientNorm = fields["grad_norm"] ?? nil
+            taskLosses = fields.compactMapValues { $0 }.filter { $0.key.hasPrefix("loss_") }
             picks = fields.compactMapValues { $0 }.filter { $0.key.hasPrefix("share_") }
         }
     }
@@ -96,6 +102,18 @@ class DistributedTestCase: CommandTestCase {
             let (loss, other) = (a.loss ?? .nan, b.loss ?? .nan)
             XCTAssertEqual(
                 loss, other, accuracy: 1e-6 * max(1, abs(other)), "\(name), step \(a.step)", file: file, line: line)
+            // Adam makes the same of gradients that are all too large or too small; the norm tells.
+            let (norm, otherNorm) = (a.gradientNorm ?? .nan, b.gradientNorm ?? .nan)
+            XCTAssertEqual(
+                norm, otherNorm, accuracy: 1e-4 * otherNorm, "\(name), the gradient of step \(a.step)", file: file,
+                line: line)
+            XCTAssertEqual(a.taskLosses.keys.sorted(), b.taskLosses.keys.sorted(), name, file: file, line: line)
+            for (task, loss) in a.taskLosses {
+                let other = b.taskLosses[task] ?? .nan
+                XCTAssertEqual(
+                    loss, other, accuracy: 1e-6 * max(1, abs(other)), "\(name), \(task) of step \(a.step)",
+                    file: file, line: line)
+            }
         }
         let (weights, otherWeights) = (try weights(of: run), try self.weights(of: other))
         XCTAssertEqual(weights.keys.sorted(), otherWeights.keys.sorted(), file: file, line: line)

@@ -42,11 +42,13 @@ final class LaunchTests: XCTestCase {
             "SLURM_JOB_ID": "123456", "ENVIRONMENT": "BATCH",
         ]
         XCTAssertEqual(
-            try Launch.find(step), Launch(rank: 5, size: 16, host: "gpu07", port: UInt16(20_000 + 123456 % 20_000)))
+            try Launch.find(step),
+            Launch(rank: 5, size: 16, host: "gpu07", port: UInt16(20_000 + 123456 % 20_000), isSlurmStep: true))
         let named = step.merging(["MASTER_ADDR": "10.0.0.1", "MASTER_PORT": "1234"]) { $1 }
-        XCTAssertEqual(try Launch.find(named), Launch(rank: 5, size: 16, host: "10.0.0.1", port: 1234))
+        XCTAssertEqual(
+            try Launch.find(named), Launch(rank: 5, size: 16, host: "10.0.0.1", port: 1234, isSlurmStep: true))
         let older = ["SLURM_PROCID": "1", "SLURM_NTASKS": "2", "SLURM_NODELIST": "a,b", "SLURM_JOB_ID": "7"]
-        XCTAssertEqual(try Launch.find(older), Launch(rank: 1, size: 2, host: "a", port: 20_007))
+        XCTAssertEqual(try Launch.find(older), Launch(rank: 1, size: 2, host: "a", port: 20_007, isSlurmStep: true))
         XCTAssertEqual(try Launch.find(older.merging(["MASTER_ADDR": ""]) { $1 })?.host, "a")
         // What torchrun says counts, where it runs in a job of Slurm's.
         XCTAssertEqual(try Launch.find(step.merging(byRank) { $1 })?.size, 8)
@@ -58,6 +60,8 @@ final class LaunchTests: XCTestCase {
         let both = ["TORCHELASTIC_RESTART_COUNT": "0", "SLURM_RESTART_COUNT": "1"]
         XCTAssertEqual(try Launch.find(byRank.merging(both) { $1 })?.restarts, 1)
         XCTAssertThrowsError(try Launch.restarts(["SLURM_RESTART_COUNT": "often"]))
+        let beyond = ["TORCHELASTIC_RESTART_COUNT", "SLURM_RESTART_COUNT"].map { ($0, "\(Int.max - 1)") }
+        XCTAssertThrowsError(try Launch.restarts(Dictionary(uniqueKeysWithValues: beyond)))
     }
 
     func testTheFirstNodeOfAList() {
