@@ -30,7 +30,7 @@ final class ModelTests: ComputingTestCase {
                 }
             }
             return try model(batch).loss(
-                labels: part.map { sequences[$0].label }, configuration: configuration, wholeBatch: wholeBatch)
+                targets: part.map { [sequences[$0].label] }, configuration: configuration, wholeBatch: wholeBatch)
         }
         let whole = try loss(Array(0..<5), wholeBatch: nil).total.item()
         XCTAssertEqual(try loss(Array(0..<5), wholeBatch: [0: 3, 1: 2]).total.item(), whole, accuracy: 1e-6)

@@ -51,7 +51,7 @@ final class LoggedFiguresTests: ToyTestCase {
         var batch = PackedBatch()
         batch.append(features, at: index, taskID: task.id)
         let logits = try model(batch).tasks[0].logits
-        let (values, label) = (try logits.elements(Double.self), Double(try XCTUnwrap(features.label(at: index))))
+        let (values, label) = (try logits.elements(Double.self), Double(try XCTUnwrap(features.target(at: index).first)))
         if values.count == 1 {
             let tensor = try meanSquaredError(logits.reshaped([-1]), Tensor([Float(label)]))
             return ((values[0] - label) * (values[0] - label), 0, tensor, batch.inputIDs.count)

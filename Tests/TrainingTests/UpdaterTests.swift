@@ -11,7 +11,7 @@ final class UpdaterTests: ToyTestCase {
         var batch = PackedBatch()
         batch.append(inputIDs: [2, 7, 9, 3], tokenTypeIDs: [0, 0, 0, 0], taskID: 0)
         batch.append(inputIDs: [2, 8, 3], tokenTypeIDs: [0, 0, 0], taskID: 0)
-        return try model(batch).loss(labels: [1, 1], configuration: model.configuration).total
+        return try model(batch).loss(targets: [[1], [1]], configuration: model.configuration).total
     }
 
     /// An epsilon as large as the gradients' roots, so that their size counts, and clipping that does.
