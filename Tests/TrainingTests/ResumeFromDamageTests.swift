@@ -85,6 +85,20 @@ final class ResumeFromDamageTests: ToyTestCase {
         }
     }
 
+    func testAStateWhoseChecksumsNameIsDamagedIsRefused() throws {
+        let name = ResumeState.fileName
+        let content = try Data(contentsOf: saved.appendingPathComponent(name))
+        let key = try XCTUnwrap(content.firstRange(of: Data("\"checksum\"".utf8)))
+        for place in key {
+            let isRefused = try isRefused("byte \(place)") { folder in
+                var data = content
+                data[place] ^= 1 << 1
+                try data.write(to: folder.appendingPathComponent(name))
+            }
+            XCTAssertTrue(isRefused, "byte \(place)")
+        }
+    }
+
     func testMissingSwappedAndAddedFilesAreRefused() throws {
         let names = try files()
         let other = outputDirectory.appendingPathComponent("checkpoint-8")

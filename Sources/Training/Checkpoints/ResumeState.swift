@@ -61,7 +61,8 @@ struct ResumeState: Sendable, Codable {
         guard let state = try? decoder.decode(ResumeState.self, from: data) else {
             throw fail("its \(fileName) is damaged")
         }
-        guard state.isOfOldFormat || state.checksum == ownChecksum(of: data) else {
+        // One whose own checksum has lost its name has none to compare.
+        guard state.isOfOldFormat || state.checksum != nil && state.checksum == ownChecksum(of: data) else {
             throw fail("its \(fileName) is damaged: the checksum is not that of its content")
         }
         if let problem = state.problem { throw fail("in its \(fileName), \(problem)") }
