@@ -123,7 +123,7 @@ public struct TaskDefinition: Sendable, Hashable {
     public var devNames: [String] { devShare == nil ? dev.map(\.name) : [name] }
 
     /// The task as a model records it.
-    public var head: TaskHead { TaskHead(name: name, kind: kind, textFields: textFields) }
+    public var head: TaskHead { TaskHead(name: name, kind: kind.recorded, textFields: textFields) }
 
     /// The files of a split: one for training, one or more to evaluate and to predict.
     public func files(for split: Split) -> [DataFile] {

@@ -78,6 +78,8 @@ final class StoppedRunTests: CommandTestCase {
 
     /// As often as they come: a terminal that is closed sends two, the system's and the shell's.
     func testSignalsOfTerminalsAndClustersSaveAndStop() throws {
+        // The tests may run under nohup, and what they start would keep to that.
+        signal(SIGHUP, SIG_DFL)
         for (signal, status) in [(SIGHUP, 129), (SIGUSR1, 138), (SIGUSR2, 140), (SIGXCPU, 152)] as [(Int32, Int32)] {
             let output = folder.appendingPathComponent("signal \(signal)")
             let run = try start(training(output, steps: 100_000, "--logging_steps", "5"))

@@ -85,7 +85,7 @@ final class GLUETests: XCTestCase {
         let start = "the model's entry for task \"x\" is malformed: "
         XCTAssertEqual(
             message(#"{"name": "x", "type": "tagging"}"#),
-            start + "type \"tagging\" is neither classification nor regression.")
+            start + "type \"tagging\" is none of classification, regression, multilabel.")
         XCTAssertEqual(
             message(#"{"name": "x", "type": "classification"}"#),
             start + "a classification wants two or more different labels, found [].")

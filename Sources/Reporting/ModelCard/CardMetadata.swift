@@ -10,6 +10,10 @@ struct CardMetadata {
     /// Names on the hub, where they are known.
     let baseModel: String?
     let evaluation: EvaluationReport?
+    /// Whether a task is one of GLUE's, whose data the hub has.
+    let isGLUE: (_ task: String) -> Bool
+    /// Whether any of the model's is.
+    let hasGLUE: Bool
 
     /// GLUE's name on the hub.
     private static let dataset = "nyu-mll/glue"
@@ -19,14 +23,14 @@ struct CardMetadata {
         var lines = ["---", "language: en", "library_name: camtl", "pipeline_tag: text-classification"]
         if let baseModel { lines.append("base_model: \(Markup.yaml(baseModel))") }
         lines += ["tags:"] + tags.map { "- \(Markup.yaml($0))" }
-        lines += ["datasets:", "- \(CardMetadata.dataset)"]
+        if hasGLUE { lines += ["datasets:", "- \(CardMetadata.dataset)"] }
         let metrics = self.metrics
         if !metrics.isEmpty { lines += ["metrics:"] + metrics.map { "- \($0)" } }
         return (lines + modelIndex + ["---"]).map { $0 + "\n" }.joined()
     }
 
     private var tags: [String] {
-        ["text-classification", "multi-task-learning", "glue", "bert"]
+        ["text-classification", "multi-task-learning"] + (hasGLUE ? ["glue"] : []) + ["bert"]
             + (encoderType.map { $0 == .bert ? [] : ["ca-mtl", $0.rawValue] } ?? [])
     }
 
@@ -43,13 +47,9 @@ struct CardMetadata {
     }
 
     private func lines(_ result: EvaluationResult) -> [String] {
-        let (configuration, split) = CardMetadata.place(of: result)
-        return [
-            "  - task:", "      type: text-classification", "      name: Text Classification",
-            "    dataset:", "      type: \(CardMetadata.dataset)",
-            "      name: \(Markup.yaml("GLUE \(result.name.uppercased())"))",
-            "      config: \(Markup.yaml(configuration))", "      split: \(Markup.yaml(split))", "    metrics:",
-        ]
+        [
+            "  - task:", "      type: text-classification", "      name: Text Classification", "    dataset:",
+        ] + dataset(of: result) + ["    metrics:"]
             + figures(of: result).flatMap { figure in
                 [
                     // YAML 1.1 takes a number such as 1e-05 for a text.
@@ -57,6 +57,18 @@ struct CardMetadata {
                     "      name: \(figure.name)",
                 ]
             }
+    }
+
+    /// The data that a result is of. The hub wants a type even where it doesn't have them.
+    private func dataset(of result: EvaluationResult) -> [String] {
+        guard isGLUE(result.task) else {
+            return ["      type: \(Markup.yaml(result.name))", "      name: \(Markup.yaml(result.name))"]
+        }
+        let (configuration, split) = CardMetadata.place(of: result)
+        return [
+            "      type: \(CardMetadata.dataset)", "      name: \(Markup.yaml("GLUE \(result.name.uppercased())"))",
+            "      config: \(Markup.yaml(configuration))", "      split: \(Markup.yaml(split))",
+        ]
     }
 
     /// Where the hub's GLUE has a dev set: its configuration and split.

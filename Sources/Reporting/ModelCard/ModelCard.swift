@@ -39,7 +39,7 @@ struct ModelCard {
     func markdown(modelName: String) -> String {
         let metadata = CardMetadata(
             modelName: modelName, encoderType: record.model?.encoderType, baseModel: base.hubName,
-            evaluation: record.evaluation)
+            evaluation: record.evaluation, isGLUE: configuration.catalogue.isBuiltIn, hasGLUE: hasGLUE)
         let sections = [
             "# \(Markup.markdown(modelName))", introduction, "## Dev figures", figures, "## How to use it", usage,
             "## Training data", data, "## Training settings", settings,
@@ -59,6 +59,14 @@ struct ModelCard {
         return (path.last ?? "", nil)
     }
 
+    /// Whether any of the model's tasks is one of GLUE's, and whether another is not.
+    private var hasGLUE: Bool { tasks.contains(where: configuration.catalogue.isBuiltIn) }
+    private var hasOwn: Bool { !tasks.allSatisfy(configuration.catalogue.isBuiltIn) }
+    private var tasks: [String] { record.model?.tasks.map(\.name) ?? [] }
+
+    /// What it was trained on, in words.
+    private var dataName: String { !hasOwn ? "GLUE" : hasGLUE ? "GLUE and other data" : "its users' own data" }
+
     private var introduction: String {
         let kind =
             switch record.model?.encoderType {
@@ -70,14 +78,14 @@ struct ModelCard {
         let length = record.model.map { ", for inputs of up to \($0.maxSequenceLength) tokens" } ?? ""
         return """
             One English text encoder for several tasks: \(Markup.markdown(tasks)). It is \(kind)\(length), trained \
-            with camtl on GLUE, starting from \(Markup.markdown(base.name)).
+            with camtl on \(dataName), starting from \(Markup.markdown(base.name)).
             """
     }
 
     private var figures: String {
         guard let report = record.evaluation else {
             return "This run did not end with an evaluation; "
-                + "`camtl --model_name_or_path DIR --data_dir GLUE --do_eval` makes one."
+                + "`camtl --model_name_or_path DIR \(dataFlags) --do_eval` makes one."
         }
         var rows = report.results.map { result in
             [
@@ -91,8 +99,20 @@ struct ModelCard {
         let note =
             configuration.training.reproducesOriginal
             ? "Each figure is the highest of all evaluations of the run, as the original reports it."
-            : "GLUE's dev sets, all figures of this one model. A task's score is the mean of its metrics."
+            : "\(hasOwn ? "The tasks'" : "GLUE's") dev sets, all figures of this one model. A task's score is the mean of its "
+                + "metrics\(hasOwn ? " of which higher is better" : "")."
         return table + "\n\n" + note
+    }
+
+    /// What tells an evaluation where the data are.
+    private var dataFlags: String {
+        let names = hasOwn ? ["--tasks TASKS.yaml"] + tasks.filter(configuration.catalogue.isBuiltIn) : []
+        return (names + (hasGLUE || !hasOwn ? ["--data_dir GLUE"] : [])).joined(separator: " ")
+    }
+
+    private var trainingSets: String {
+        let glue = "[GLUE](https://gluebenchmark.com)'s training sets"
+        return !hasOwn ? "\(glue)." : hasGLUE ? "\(glue), and those of the other tasks." : "The tasks' training sets."
     }
 
     private var usage: String {
@@ -106,7 +126,7 @@ struct ModelCard {
 
             ```sh
             camtl predict --model_name_or_path DIR --input rows.jsonl --output out.jsonl
-            camtl --model_name_or_path DIR --data_dir GLUE --do_eval
+            camtl --model_name_or_path DIR \(dataFlags) --do_eval
             ```
             """
     }
@@ -133,7 +153,7 @@ struct ModelCard {
             return [task.name, labels, "\(task.available)", "\(task.used)", "\(task.updates)"]
         }
         return """
-            [GLUE](https://gluebenchmark.com)'s training sets. Examples that were used at least once, and how often \
+            \(trainingSets) Examples that were used at least once, and how often \
             examples were in updates:
 
             \(Self.table(["task", "labels", "examples", "used", "in updates"], rows))

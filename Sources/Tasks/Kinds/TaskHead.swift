@@ -7,7 +7,7 @@ public struct TaskHead: Sendable, Hashable {
     /// The names of a row's texts, one or two; nil for those of GLUE: `sentence`, or `sentence1` and `sentence2`.
     public var textFields: [String]?
 
-    public init(name: String, kind: some TaskKind, textFields: [String]? = nil) {
+    public init(name: String, kind: any TaskKind, textFields: [String]? = nil) {
         self.name = name
         self.kind = kind
         self.textFields = textFields

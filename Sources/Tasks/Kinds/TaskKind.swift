@@ -20,6 +20,8 @@ public protocol TaskKind: Sendable, Hashable {
     /// - Throws: `KindError` if it can't have these labels.
     init(labels: [String]) throws
 
+    /// The kind as a model records it: without what only the data's readers need.
+    var recorded: Self { get }
     /// The names of the decoder's outputs; empty where they have none.
     var labels: [String] { get }
     /// The decoder's width.
@@ -61,6 +63,7 @@ public protocol TaskKind: Sendable, Hashable {
 }
 
 extension TaskKind {
+    public var recorded: Self { self }
     public static var takesSeveralLabels: Bool { false }
     public var hasFractionalTargets: Bool { false }
     public var outputSummary: String { labels.joined(separator: ", ") }
