@@ -14,6 +14,7 @@ struct CamtlCommand: ParsableCommand {
         abstract: "Train one encoder on many text tasks, and put it to work (CA-MTL, ICLR 2021).",
         discussion: """
             camtl --model_name_or_path DIR --data_dir GLUE --output_dir OUT --do_train --do_eval
+            camtl --model_name_or_path DIR --tasks TASKS.yaml --output_dir OUT --do_train --do_eval
 
             Or camtl FILE.json alone: a JSON object of the same settings by the flags' names, as each run leaves one \
             in its output folder.

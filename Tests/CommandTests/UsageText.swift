@@ -20,8 +20,8 @@ enum UsageText {
     /// In the usage text's order.
     static let flags = [
         Flag(name: "model_name_or_path", standard: "required", example: .made),
-        Flag(name: "data_dir", standard: "required", example: .made),
-        Flag(name: "tasks", standard: "all nine, or the model's", example: .value("rte")),
+        Flag(name: "data_dir", standard: "required for GLUE's tasks", example: .made),
+        Flag(name: "tasks", standard: "GLUE's nine, or the model's", example: .value("rte")),
         Flag(name: "overwrite_cache", standard: "off", example: .given),
         Flag(name: "max_seq_length", standard: "128, or the model's", example: .value("16")),
         Flag(name: "output_dir", standard: "required to train or predict", example: .made),
