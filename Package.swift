@@ -106,7 +106,7 @@ let package = Package(
         .testTarget(
             name: "TokenizationTests", dependencies: ["TestSupport", "Tokenization"], exclude: ["Fixtures"],
             swiftSettings: swift),
-        .testTarget(name: "TasksTests", dependencies: ["Files", "Tasks"], swiftSettings: swift),
+        .testTarget(name: "TasksTests", dependencies: ["Files", "Tasks", "TestSupport"], swiftSettings: swift),
         .testTarget(name: "CAMTLTests", dependencies: ["CAMTL", "TestSupport", "Training"], swiftSettings: swift),
         .testTarget(name: "ReportingTests", dependencies: ["Reporting", "TestSupport"], swiftSettings: swift),
         .testTarget(name: "TrainingTests", dependencies: ["TestSupport", "Training"], swiftSettings: swift),
