@@ -1,3 +1,4 @@
+import Foundation
 import Tasks
 import Torch
 import XCTest
@@ -58,7 +59,7 @@ final class ObjectiveTests: ComputingTestCase {
     /// The total is the mean over the batch's tasks of their losses, each times its weight.
     func testATasksWeightMultipliesItsPartOfTheLoss() throws {
         let model = try newModel()
-        let batch = batch {
+        let batch = self.batch {
             $0.append(inputIDs: [2, 5, 3], tokenTypeIDs: [0, 0, 0], taskID: 0)
             $0.append(inputIDs: [2, 4, 4, 3], tokenTypeIDs: [0, 0, 0, 0], taskID: 1)
             $0.append(inputIDs: [2, 7, 3], tokenTypeIDs: [0, 0, 0], taskID: 0)
@@ -80,7 +81,7 @@ final class ObjectiveTests: ComputingTestCase {
     func testATasksWeightMultipliesTheGradientsOfItsDecoder() throws {
         func gradient(_ weights: [Int: Double]) throws -> [Float] {
             let model = try newModel()
-            let batch = batch {
+            let batch = self.batch {
                 $0.append(inputIDs: [2, 5, 3], tokenTypeIDs: [0, 0, 0], taskID: 0)
                 $0.append(inputIDs: [2, 4, 4, 3], tokenTypeIDs: [0, 0, 0, 0], taskID: 1)
             }
@@ -91,5 +92,27 @@ final class ObjectiveTests: ComputingTestCase {
         let (one, four) = (try gradient([:]), try gradient([0: 4]))
         XCTAssertTrue(one.contains { $0 != 0 })
         for (a, b) in zip(one, four) { XCTAssertEqual(4 * a, b, accuracy: 1e-6) }
+    }
+
+    private let configuration = ModelConfiguration(
+        encoderType: .caMTLBase,
+        backbone: BERTConfiguration(
+            hiddenSize: 24, layerCount: 4, attentionHeadCount: 3, intermediateSize: 20, vocabularySize: 11),
+        maxSequenceLength: 8, tasks: TaskHead.named(["cola", "sts-b"], [2, 1]))
+
+    private func newModel() throws -> CAMTLModel {
+        let model = try CAMTLModel(configuration)
+        try model.materialize(seed: 3)
+        return model
+    }
+
+    private func parameter(_ name: String, of model: CAMTLModel) throws -> Tensor {
+        try XCTUnwrap(model.namedParameters().first { $0.name == name }).parameter.wrappedValue
+    }
+
+    private func batch(_ fill: (inout PackedBatch) -> Void) -> PackedBatch {
+        var batch = PackedBatch()
+        fill(&batch)
+        return batch
     }
 }
