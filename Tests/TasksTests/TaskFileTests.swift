@@ -74,26 +74,26 @@ final class TaskFileTests: DirectoryTestCase {
                 text: [text, label, other]
             extra: 1
             """,
-            ":31: \"extra\" is no field of a task file; it has \"tasks\" alone",
-            ":7: \"lable\" is no field of a task; did you mean \"label\"?",
             ":2: the task name \"a/b\" can't be the name of a file; a name has 1 to 100 ASCII letters, digits, \".\", "
                 + "\"_\" and \"-\", and does not begin with a dot",
             ":3: \"type\" is one of classification, regression, multilabel; did you mean classification?",
             ":4: \"train\": there is no file <data>/missing.csv",
             ":4: \"train\": no file matches <data>/*.tsv",
             ":5: \"dev\" is a share of the training set between 0% and 100%",
-            ":12: \"separator\" is one ASCII character, such as \";\"",
-            ":11: \"header\" is true or false",
-            ":10: \"missing\" is skip or error",
+            ":7: \"lable\" is no field of a task; did you mean \"label\"?",
             ":9: \"weight\" is a number above 0",
+            ":10: \"missing\" is skip or error",
+            ":11: \"header\" is true or false",
+            ":12: \"separator\" is one ASCII character, such as \";\"",
+            ":18: \"metrics\" of a regression are some of pearson, spearmanr, mae, rmse, r2",
             ":19: \"label_separator\" is for multilabel tasks",
             ":20: a regression has no labels, found [\"a\", \"b\"]",
-            ":18: \"metrics\" of a regression are some of pearson, spearmanr, mae, rmse, r2",
-            ":26: a multilabel task wants one or more different labels, found [\"a\", \"a\"]",
             ":21: two tasks are named \"Second\"",
+            ":26: a multilabel task wants one or more different labels, found [\"a\", \"a\"]",
             ":27: the task has no \"label\"",
             ":27: \"rte\" is a name of GLUE's; give the task another",
-            ":30: \"text\" is a column's name or its number from 0, or a list of two")
+            ":30: \"text\" is a column's name or its number from 0, or a list of two",
+            ":31: \"extra\" is no field of a task file; it has \"tasks\" alone")
     }
 
     func testTwoTasksOfOneNameAreRefusedInOneFileAndInTwo() throws {
@@ -145,6 +145,12 @@ final class TaskFileTests: DirectoryTestCase {
             try tasks(task("labels: &l [no, yes]\nmetrics: &m [acc]") + "  - {name: two, type: classification, train: "
                 + "train.csv, text: text, label: label, labels: *l, metrics: *m}\n").map(\.kind.labels),
             [["no", "yes"], ["no", "yes"]])
+    }
+
+    func testPatternsAreNoAliases() throws {
+        let several = (0..<200).map { _ in "\"t*.csv\"" }.joined(separator: ", ")
+        let found = message { try tasks(task("labels: &a [&b yes, &c no, &d R&D]", train: "[\(several)]")) }
+        XCTAssertEqual(found, "<data>/tasks.yaml:4: \"train\" has <data>/train.csv twice")
     }
 
     func testABombOfAnchorsNeitherHangsNorTakesMemory() {
