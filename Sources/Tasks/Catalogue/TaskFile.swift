@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import Yams
 
@@ -32,7 +33,10 @@ struct TaskFile {
     static func read(_ url: URL) throws -> [TaskDescription] {
         var file = TaskFile(url)
         let tasks = try file.tasks()
-        if !file.problems.isEmpty { throw TaskFileError(problems: file.problems) }
+        if !file.problems.isEmpty {
+            let ordered = file.problems.enumerated().sorted { ($0.1.line ?? 0, $0.0) < ($1.1.line ?? 0, $1.0) }
+            throw TaskFileError(problems: ordered.map(\.element))
+        }
         return tasks
     }
 
@@ -56,11 +60,16 @@ struct TaskFile {
             throw fail("this is no task file: it has \(data.count) bytes, and a task takes a few lines")
         }
         guard let text = String(data: data, encoding: .utf8) else { throw fail("this task file is not valid UTF-8") }
+        guard TaskFile.isExpandable(text) else {
+            throw fail("this is no task file: its anchors stand for more than a file can hold")
+        }
         let root: Node?
         do {
-            root = try compose(yaml: text)
+            root = try compose(yaml: url.pathExtension.lowercased() == "json" ? TaskFile.yaml(ofJSON: data) : text)
         } catch let error as YamlError {
             throw TaskFile.error(error, path: url.path)
+        } catch let fault as JSONText.Fault {
+            throw fail("this is not JSON: \(fault.reason)", line: fault.line)
         }
         guard let root, case .mapping(let fields) = root else {
             throw fail("a task file is an object with the list \"tasks\"", line: 1)
@@ -71,15 +80,45 @@ struct TaskFile {
         guard let list = fields["tasks"], case .sequence(let entries) = list, !entries.isEmpty else {
             throw fail("a task file has the list \"tasks\", of one task or more", line: root.mark?.line)
         }
-        var tasks: [TaskDescription] = []
-        for entry in entries {
-            guard let task = task(entry) else { continue }
-            if tasks.contains(where: { $0.name.lowercased() == task.name.lowercased() }) {
-                add("two tasks are named \"\(task.name)\"", at: entry)
+        var names: Set<String> = []
+        return entries.compactMap { entry in
+            if let name = entry.mapping?["name"]?.string, !names.insert(name.lowercased()).inserted {
+                add("two tasks are named \"\(name)\"", at: entry)
             }
-            tasks.append(task)
+            return task(entry)
         }
-        return tasks
+    }
+
+    /// Whether the text stays small once its aliases are replaced by what they stand for.
+    ///
+    /// With n anchors and k aliases no node is more than (1 + k / n)ⁿ times as large as what is written: an anchor with
+    /// m aliases in it is at most 1 + m times as large as the largest of those before it. The composer compares keys
+    /// by all that they hold, so that a key must not be larger than can be walked through.
+    private static func isExpandable(_ text: String) -> Bool {
+        var (anchors, aliases, before) = (0.0, 0.0, UInt8(0))
+        for byte in text.utf8 {
+            // A name begins right behind the sign, which tells aliases from most patterns of files.
+            if ![0x09, 0x0A, 0x0D, 0x20, UInt8(ascii: ".")].contains(byte) {
+                if before == UInt8(ascii: "&") { anchors += 1 }
+                if before == UInt8(ascii: "*") { aliases += 1 }
+            }
+            before = byte
+        }
+        return anchors == 0 || anchors * log1p(aliases / anchors) < log(1e5)
+    }
+
+    /// A text of JSON as YAML has it, which knows no letter that is escaped as two halves.
+    ///
+    /// - Throws: `JSONText.Fault`.
+    private static func yaml(ofJSON data: Data) throws -> String {
+        _ = try JSONText(data)
+        let escape = /\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})|\\[^u]/
+        return String(decoding: data, as: UTF8.self).replacing(escape) { match in
+            guard let high = match.1.flatMap({ UInt16($0, radix: 16) }),
+                let low = match.2.flatMap({ UInt16($0, radix: 16) })
+            else { return String(match.0) }
+            return String(decoding: [high, low], as: UTF16.self)
+        }
     }
 
     private static func error(_ error: YamlError, path: String) -> TaskFileError {
@@ -89,6 +128,8 @@ struct TaskFile {
         switch error {
         case .scanner(_, let text, let mark, _), .parser(_, let text, let mark, _), .composer(_, let text, let mark, _):
             return problem("this is not YAML: \(text)", mark)
+        case .duplicatedKeysInMapping(let keys, let context):
+            return problem("\"\(keys.joined(separator: "\", \""))\" stands here twice", context.mark)
         default:
             return problem("this is not YAML", nil)
         }
@@ -118,13 +159,11 @@ struct TaskFile {
         for name in ["name", "type", "train", "text", "label"] where fields[name] == nil {
             add("the task has no \"\(name)\"", at: node)
         }
-        let name = self.name(fields["name"])
+        // What is not there is noted already; the rest is looked at all the same.
         let kind = self.kind(fields["type"])
-        let train = paths(fields["train"], "train")
-        guard let name, let kind, let train, let textNode = fields["text"], let labelNode = fields["label"] else {
-            return nil
-        }
-        var task = TaskDescription(path: url.path, line: node.mark?.line ?? 1, name: name, kindType: kind, train: train)
+        var task = TaskDescription(
+            path: url.path, line: node.mark?.line ?? 1, name: name(fields["name"]) ?? "",
+            kindType: kind ?? Classification.self, train: paths(fields["train"], "train") ?? [])
         if let dev = fields["dev"] {
             task.devShare = dev.string.flatMap(TaskFile.share)
             if task.devShare == nil { task.dev = paths(dev, "dev") }
@@ -134,10 +173,13 @@ struct TaskFile {
         }
         if let test = fields["test"] { task.test = paths(test, "test") }
         format(fields, of: &task)
-        task.texts = columns(textNode, "text", 1...2)
-        label(labelNode, fields, of: &task)
-        labels(fields["labels"], of: &task)
-        metrics(fields["metrics"], of: &task)
+        if let node = fields["text"] { task.texts = columns(node, "text", 1...2) }
+        label(fields, kind, of: &task)
+        if kind != nil {
+            labels(fields["labels"], of: &task)
+            metrics(fields["metrics"], of: &task)
+        }
+        agreement(fields, of: task)
         if let node = fields["missing"] {
             task.skipsUnlabelled = node.string == "skip"
             if !["skip", "error"].contains(node.string) { add("\"missing\" is skip or error", at: node) }
@@ -189,15 +231,24 @@ struct TaskFile {
             add("\"\(field)\" is a path or a list of paths", at: node)
             return nil
         }
+        let folder = url.deletingLastPathComponent()
         var found: [String] = []
         for pattern in patterns {
-            let path = URL(fileURLWithPath: pattern, relativeTo: url.deletingLastPathComponent()).standardizedFileURL.path
-            let matches = FileManager.default.fileExists(atPath: path) ? [path] : filesMatching(path)
+            let path = URL(fileURLWithPath: pattern, relativeTo: folder).standardizedFileURL.path
+            var isFolder: ObjCBool = false
+            if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) {
+                if isFolder.boolValue { add("\"\(field)\": \(path) is a directory", at: node) } else { found.append(path) }
+                continue
+            }
+            let matches = filesMatching(pattern, in: folder)
             if matches.isEmpty {
                 let isPattern = pattern.contains { "*?[".contains($0) }
                 add("\"\(field)\": \(isPattern ? "no file matches" : "there is no file") \(path)", at: node)
             }
             found += matches
+        }
+        for path in Set(found).sorted() where found.count(where: { $0 == path }) > 1 {
+            add("\"\(field)\" has \(path) twice", at: node)
         }
         return found.isEmpty ? nil : found
     }
@@ -221,6 +272,11 @@ struct TaskFile {
                 add(
                     "\(path): the ending says no format; give \"format\": "
                         + FileFormat.Name.allCases.map(\.rawValue).joined(separator: ", "), at: fields["train"])
+            }
+            for (field, paths) in [("train", task.train), ("dev", task.dev ?? []), ("test", task.test ?? [])] {
+                let names = Set(paths.compactMap { FileFormat(path: $0)?.name.rawValue }).sorted()
+                guard names.count > 1 else { continue }
+                add("the files of \"\(field)\" are of several formats: \(names.joined(separator: ", "))", at: fields[field])
             }
         }
         if let node = fields["separator"] {
@@ -254,9 +310,11 @@ struct TaskFile {
         return columns
     }
 
-    private mutating func label(_ node: Node, _ fields: Node.Mapping, of task: inout TaskDescription) {
-        let takesSeveral = task.kindType.takesSeveralLabels
-        task.label = columns(node, "label", takesSeveral ? 1...100_000 : 1...1)
+    private mutating func label(
+        _ fields: Node.Mapping, _ kind: (any TaskKind.Type)?, of task: inout TaskDescription
+    ) {
+        let takesSeveral = kind?.takesSeveralLabels ?? true
+        if let node = fields["label"] { task.label = columns(node, "label", takesSeveral ? 1...100_000 : 1...1) }
         if let node = fields["label_separator"] {
             if !takesSeveral { add("\"label_separator\" is for multilabel tasks", at: node) }
             if task.label.count > 1 { add("\"label_separator\" is for labels in one column", at: node) }
@@ -266,12 +324,32 @@ struct TaskFile {
                 add("\"label_separator\" is one ASCII character, such as \"|\"", at: node)
             }
         }
-        let isNumbered = (task.texts + task.label).map { if case .numbered = $0 { true } else { false } }
-        if Set(isNumbered).count > 1 {
-            add("columns are named by their names or by their numbers, not by both", at: node)
+    }
+
+    /// What the columns say together, and beside the files' format.
+    private mutating func agreement(_ fields: Node.Mapping, of task: TaskDescription) {
+        let isNumbered = Set((task.texts + task.label).map { if case .numbered = $0 { true } else { false } })
+        if isNumbered.count > 1 {
+            add("columns are named by their names or by their numbers, not by both", at: fields["label"])
         }
         if task.label.count > 1, isNumbered.contains(true) {
-            add("columns that are labels have names", at: node)
+            add("columns that are labels have names", at: fields["label"])
+        }
+        for column in task.texts where task.label.contains(column) {
+            add("the column \"\(column)\" is a text and the label, too", at: fields["label"])
+        }
+        let formats = (task.train + (task.dev ?? []) + (task.test ?? [])).map {
+            (task.format ?? FileFormat(path: $0))?.name
+        }
+        if formats.contains(.jsonl), isNumbered.contains(true) {
+            add("columns of JSON lines are named by their names", at: fields["label"])
+        }
+        if !formats.isEmpty, formats.allSatisfy({ $0 == .jsonl }) {
+            for field in ["separator", "header"] {
+                if let node = fields[field] { add("\"\(field)\" is for csv and tsv", at: node) }
+            }
+        } else if task.header == false, isNumbered.contains(false) {
+            add("without a header, columns are named by their numbers", at: fields["header"])
         }
     }
 
@@ -304,10 +382,17 @@ struct TaskFile {
     }
 }
 
-/// The plain files that a shell's pattern matches, in order.
-private func filesMatching(_ pattern: String) -> [String] {
+/// The plain files that a shell's pattern matches, in order. A relative one starts from `folder`, whose own name is
+/// no pattern.
+private func filesMatching(_ pattern: String, in folder: URL) -> [String] {
+    let start = folder.path.map { "\\*?[".contains($0) ? "\\\($0)" : "\($0)" }.joined()
     var result = glob_t()
     defer { globfree(&result) }
-    guard glob(pattern, 0, nil, &result) == 0 else { return [] }
-    return (0..<Int(result.gl_pathc)).compactMap { result.gl_pathv[$0].map { String(cString: $0) } }
+    guard glob(pattern.hasPrefix("/") ? pattern : "\(start)/\(pattern)", 0, nil, &result) == 0 else { return [] }
+    return (0..<Int(result.gl_pathc)).compactMap { index in
+        guard let path = result.gl_pathv[index].map({ URL(fileURLWithPath: String(cString: $0)).standardizedFileURL.path })
+        else { return nil }
+        var isFolder: ObjCBool = false
+        return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && !isFolder.boolValue ? path : nil
+    }
 }

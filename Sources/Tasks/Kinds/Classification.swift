@@ -39,7 +39,10 @@ public struct Classification: TaskKind {
     }
 
     public func loss(_ logits: ArraySlice<Float>, target: ArraySlice<Float>) -> Double {
-        -log(probabilities(logits)[Int(target[target.startIndex])])
+        // The logarithm of the sum first: of a far logit the probability is 0.
+        let values = logits.map(Double.init)
+        let highest = values.max() ?? 0
+        return highest + log(values.reduce(0) { $0 + exp($1 - highest) }) - values[Int(target[target.startIndex])]
     }
 
     public func entropy(_ logits: ArraySlice<Float>) -> Double { Tasks.entropy(logits) }

@@ -189,6 +189,7 @@ struct RowParser: Sendable {
             var target: [Float] = []
             for field in labels {
                 guard let value = values[field.place] else { return nil }
+                if value.isEmpty, file.skipsUnlabelledRows { return nil }
                 let number = value.withBytes(of: bytes) { $0.map(\.excerpt).joined() }
                 guard number == "0" || number == "1" else {
                     throw .unknownLabel(found: "\(number) in \(field.title)", allowed: ["0", "1"])
@@ -199,9 +200,10 @@ struct RowParser: Sendable {
         }
     }
 
-    /// The labels that a text holds, less the spaces around them. Where none may be several it is one label as it is.
+    /// The labels that a text holds, less the spaces around them; an empty text holds none. Where none may be several it
+    /// is one label as it is.
     private func split(_ fields: [FieldBytes], _ separator: UInt8?) -> [FieldBytes] {
-        guard let separator else { return fields }
+        guard let separator else { return type(of: kind).takesSeveralLabels ? fields.filter { !$0.isEmpty } : fields }
         return fields.flatMap { $0.split(separator: separator) }.map { part in
             var part = part
             while let byte = part.first, byte == 0x20 { part = part.dropFirst() }

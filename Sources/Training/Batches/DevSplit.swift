@@ -1,3 +1,4 @@
+import Foundation
 import Tasks
 import Torch
 
@@ -19,19 +20,34 @@ struct DevSplit {
         }
         var random = RandomStream(seed: seed, purpose: "dev share of \(task.name)")
         var isDev = [Bool](repeating: false, count: whole.count)
-        for (_, group) in groups.sorted(by: { $0.key < $1.key }) {
-            let count = min(group.count - 1, Int((share * Double(group.count)).rounded()))
-            for index in group.shuffled(using: &random).prefix(count) { isDev[index] = true }
+        let ordered = groups.sorted { $0.key < $1.key }.map { $0.value.shuffled(using: &random) }
+        for (group, count) in zip(ordered, counts(of: ordered.map(\.count), using: &random)) {
+            for index in group.prefix(count) { isDev[index] = true }
         }
         let dev = isDev.indices.filter { isDev[$0] }
         guard !dev.isEmpty else {
             throw TaskError.tooFewExamples(
-                task: task.name, count: whole.count, wanted: "a dev set of \(share * 100)% beside a training set")
+                task: task.name, count: whole.count, wanted: "a dev set of \(String(format: "%g", share * 100))% beside a training set")
         }
         let name = "\(share) by \(seed)"
         return (
             whole.part(isDev.indices.filter { !isDev[$0] }, name: "training part, less \(name)"),
             whole.part(dev, name: "dev part, \(name)")
         )
+    }
+
+    /// How many of each group are evaluated on: all together as many as the share of the whole is, of each the share
+    /// rounded up or down. Those with the largest remainders are rounded up, and chance decides between equal ones.
+    private func counts(of sizes: [Int], using random: inout RandomStream) -> [Int] {
+        var counts = sizes.map { min($0 - 1, Int(share * Double($0))) }
+        let remainders = zip(sizes, counts).map { share * Double($0) - Double($1) }
+        var rest = Int((share * Double(sizes.reduce(0, +))).rounded()) - counts.reduce(0, +)
+        let order = sizes.indices.shuffled(using: &random).enumerated()
+            .sorted { (-remainders[$0.element], $0.offset) < (-remainders[$1.element], $1.offset) }
+        for (_, group) in order where rest > 0 && counts[group] < sizes[group] - 1 && remainders[group] > 0 {
+            counts[group] += 1
+            rest -= 1
+        }
+        return counts
     }
 }
