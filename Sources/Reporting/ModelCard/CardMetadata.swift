@@ -10,23 +10,28 @@ struct CardMetadata {
     /// Names on the hub, where they are known.
     let baseModel: String?
     let evaluation: EvaluationReport?
+    /// The tasks that are GLUE's, and whether others are none: the hub has no data set of a user's own task, and nobody
+    /// has said its language.
+    let tasksOfGLUE: Set<String>
+    let hasOtherTasks: Bool
 
     /// GLUE's name on the hub.
     private static let dataset = "nyu-mll/glue"
 
     /// YAML between lines of three hyphens.
     var yaml: String {
-        var lines = ["---", "language: en", "library_name: camtl", "pipeline_tag: text-classification"]
+        var lines = ["---"] + (hasOtherTasks ? [] : ["language: en"])
+        lines += ["library_name: camtl", "pipeline_tag: text-classification"]
         if let baseModel { lines.append("base_model: \(Markup.yaml(baseModel))") }
         lines += ["tags:"] + tags.map { "- \(Markup.yaml($0))" }
-        lines += ["datasets:", "- \(CardMetadata.dataset)"]
+        if !tasksOfGLUE.isEmpty { lines += ["datasets:", "- \(CardMetadata.dataset)"] }
         let metrics = self.metrics
         if !metrics.isEmpty { lines += ["metrics:"] + metrics.map { "- \($0)" } }
         return (lines + modelIndex + ["---"]).map { $0 + "\n" }.joined()
     }
 
     private var tags: [String] {
-        ["text-classification", "multi-task-learning", "glue", "bert"]
+        ["text-classification", "multi-task-learning"] + (tasksOfGLUE.isEmpty ? [] : ["glue"]) + ["bert"]
             + (encoderType.map { $0 == .bert ? [] : ["ca-mtl", $0.rawValue] } ?? [])
     }
 
@@ -35,9 +40,11 @@ struct CardMetadata {
         return all.indices.filter { all.firstIndex(of: all[$0]) == $0 }.map { all[$0] }
     }
 
-    /// The dev figures; none without figures, as the hub refuses an index without results.
+    /// The dev figures of GLUE's tasks; none without figures, as the hub refuses an index without results.
     private var modelIndex: [String] {
-        let results = (evaluation?.results ?? []).filter { !figures(of: $0).isEmpty }
+        let results = (evaluation?.results ?? []).filter {
+            tasksOfGLUE.contains($0.task) && !figures(of: $0).isEmpty
+        }
         guard !results.isEmpty else { return [] }
         return ["model-index:", "- name: \(Markup.yaml(modelName))", "  results:"] + results.flatMap(lines)
     }

@@ -89,6 +89,9 @@ struct TaskFile {
         switch error {
         case .scanner(_, let text, let mark, _), .parser(_, let text, let mark, _), .composer(_, let text, let mark, _):
             return problem("this is not YAML: \(text)", mark)
+        case .duplicatedKeysInMapping(let keys, let context):
+            let names = keys.sorted().map { "\"\($0)\"" }.joined(separator: ", ")
+            return problem("an object has the same field twice: \(names)", context.mark)
         default:
             return problem("this is not YAML", nil)
         }
@@ -162,6 +165,10 @@ struct TaskFile {
         let taken = GLUE.tasks.flatMap { ($0.dev + $0.test).map(\.name) } + GLUE.submissionFiles.map(\.stem)
         if taken.contains(where: { $0.lowercased() == name.lowercased() }) {
             add("\"\(name)\" is a name of GLUE's; give the task another", at: node)
+            return nil
+        }
+        if name.lowercased().hasSuffix(".probabilities") {
+            add("\"\(name)\" ends as the files of probabilities do; give the task another name", at: node)
             return nil
         }
         return name
@@ -265,6 +272,9 @@ struct TaskFile {
             } else {
                 add("\"label_separator\" is one ASCII character, such as \"|\"", at: node)
             }
+        }
+        if let both = task.label.first(where: task.texts.contains) {
+            add("\"label\" and \"text\" are the same column, \(both)", at: node)
         }
         let isNumbered = (task.texts + task.label).map { if case .numbered = $0 { true } else { false } }
         if Set(isNumbered).count > 1 {

@@ -66,7 +66,8 @@ extension DataFile {
     /// - Parameters:
     ///   - kind: what their labels are.
     ///   - dataDirectory: the folder with GLUE's data, if the set is one of its.
-    ///   - scratch: a folder for what has to be decompressed.
+    ///   - scratch: a folder for what has to be decompressed; nil is the system's for temporary files, never the
+    ///     data's own, which may be read-only.
     /// - Throws: `DataFileError`.
     func sources(of kind: any TaskKind, in dataDirectory: URL?, scratch: URL? = nil) throws -> [ExampleSource] {
         try urls(in: dataDirectory).map { try ExampleSource(self, of: kind, at: $0, scratch: scratch) }
@@ -90,7 +91,7 @@ struct ExampleSource: Sendable {
         let path = path
         do {
             let opened = try MappedFile(path: path)
-            mapped = try isGzip(opened) ? gunzipped(opened, in: scratch ?? url.deletingLastPathComponent()) : opened
+            mapped = try isGzip(opened) ? gunzipped(opened, in: scratch ?? FileManager.default.temporaryDirectory) : opened
         } catch let error as SystemError {
             throw DataFileError(path: path, line: nil, problem: .unreadable(reason: error.description))
         } catch let error as GzipError {
