@@ -98,7 +98,10 @@ struct DataOptions: SettingsGroup {
 
     func check(_ problems: inout Problems) {
         if dataDir == nil, tasks.isEmpty || !tasks.allSatisfy(TaskCatalogue.isTaskFile) {
-            problems.add("--data_dir is missing: the folder with GLUE's data")
+            problems.add(
+                tasks.isEmpty
+                    ? "--data_dir is missing: the folder with GLUE's data; or, for tasks of your own, --tasks FILE.yaml"
+                    : "--data_dir is missing: the folder with GLUE's data")
         }
     }
 

@@ -22,13 +22,11 @@ public func gunzipped(_ file: MappedFile, in folder: URL) throws -> MappedFile {
     var template = Array((folder.path + "/.camtl-XXXXXX").utf8CString)
     let descriptor = mkstemp(&template)
     guard descriptor >= 0 else { throw SystemError.last }
-    let path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    defer {
-        close(descriptor)
-        unlink(path)
-    }
+    // Without a name at once, so that a process that is killed leaves nothing.
+    unlink(template)
+    defer { close(descriptor) }
     try file.withBytes { try inflateMembers($0) { try writeAll($0, to: descriptor) } }
-    return try MappedFile(path: path)
+    return try MappedFile(path: "/proc/self/fd/\(descriptor)")
 }
 
 private func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) throws {

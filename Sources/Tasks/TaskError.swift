@@ -25,7 +25,7 @@ public enum TaskError: Error, Equatable, CustomStringConvertible {
         case .tooFewExamples(let task, let count, let wanted):
             return "the \(count) examples of \(task) are too few for \(wanted)."
         case .notInCatalogue(let name):
-            return "the model's task \"\(name)\" is none of GLUE's: give the task file that has its data."
+            return "the model's task \"\(name)\" is none of GLUE's: give the task file that has its data, --tasks FILE.yaml."
         case .evaluationSet(let name, let task):
             return "\"\(name)\" is an evaluation set of \(task), not a task to train: name \(task), whose decoder "
                 + "serves \(name) too."

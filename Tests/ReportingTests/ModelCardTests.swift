@@ -1,6 +1,8 @@
+@testable import CAMTL
 import Foundation
+import Tasks
 import TestSupport
-import Training
+@testable import Training
 import XCTest
 
 @testable import Reporting
@@ -21,7 +23,7 @@ final class ModelCardTests: ReportingTestCase {
         let license: String?
         let baseModel: String?
         let tags: [String]
-        let datasets: [String]
+        let datasets: [String]?
         let metrics: [String]?
         let results: [Result]
         /// The text after the front matter.
@@ -77,6 +79,49 @@ final class ModelCardTests: ReportingTestCase {
                 result("rte", "validation", 0.75), result("mnli", "validation_matched", 1),
                 result("mnli", "validation_mismatched", 0.666667),
             ], "STS-B's figures are not defined")
+    }
+
+    func testTasksOfAUsersAreNotCalledGLUEs() throws {
+        let train = directory.appendingPathComponent("train.csv")
+        try Data("text,label\nba,0\nbe,1\n".utf8).write(to: train)
+        let file = directory.appendingPathComponent("tasks.yaml")
+        let task = "{name: own, type: classification, train: train.csv, text: text, label: label}"
+        try Data("tasks: [\(task)]\n".utf8).write(to: file)
+        let (catalogue, _) = try TaskCatalogue.reading([file.path])
+        let own = try catalogue.task(named: "own")
+        let result = EvaluationResult(
+            name: "own", task: "own", count: 2, loss: 0.5, scores: try own.scores(logits: [1, 0, 0, 1], labels: [0, 1]))
+
+        func card(_ heads: [TaskHead], _ results: [EvaluationResult]) throws -> Card {
+            let configuration = configuration { $0.catalogue = catalogue }
+            let model = ModelConfiguration(
+                encoderType: .bert,
+                backbone: BERTConfiguration(
+                    hiddenSize: 8, layerCount: 2, attentionHeadCount: 2, intermediateSize: 8, vocabularySize: 9),
+                maxSequenceLength: 8, tasks: heads)
+            try tell(
+                [
+                    .loaded(model, LoadReport(path: "model.safetensors")), .training(step(1)),
+                    .trained(summary(steps: 1)), .evaluated(EvaluationReport(results: results)),
+                ], configuration)
+            return try XCTUnwrap(read([output.appendingPathComponent("README.md").path]).first)
+        }
+
+        let alone = try card([own.head], [result])
+        XCTAssertNil(alone.datasets)
+        XCTAssertFalse(alone.tags.contains("glue"))
+        XCTAssertEqual(alone.results, [], "the hub has no data set that they are of")
+        XCTAssertFalse(alone.text.contains("GLUE"), alone.text)
+        XCTAssertFalse(alone.text.contains("English"), alone.text)
+        XCTAssert(alone.text.contains("| own | 2 | 0.5000 | acc 1.0000 | 1.0000 |"), alone.text)
+        XCTAssert(alone.text.contains("\ncamtl --model_name_or_path DIR --tasks TASKS.yaml --do_eval\n"), alone.text)
+
+        let rte = try XCTUnwrap(evaluation().results.first)
+        let both = try card([GLUE.task(named: "rte").head, own.head], [rte, result])
+        XCTAssertEqual(both.datasets, ["nyu-mll/glue"])
+        XCTAssertEqual(both.results.map(\.configuration), ["rte"])
+        XCTAssert(both.text.contains("trained with camtl on GLUE and data of its user's (own)"), both.text)
+        XCTAssert(both.text.contains("DIR --data_dir GLUE --tasks rte TASKS.yaml --do_eval\n"), both.text)
     }
 
     func testTextHasFiguresDataSettingsAndHowToLoadTheModel() throws {

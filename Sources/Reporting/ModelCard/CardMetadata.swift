@@ -10,27 +10,28 @@ struct CardMetadata {
     /// Names on the hub, where they are known.
     let baseModel: String?
     let evaluation: EvaluationReport?
-    /// Whether a task is one of GLUE's, whose data the hub has.
-    let isGLUE: (_ task: String) -> Bool
-    /// Whether any of the model's is.
-    let hasGLUE: Bool
+    /// The tasks that are GLUE's, and whether others are none: the hub has no data set of a user's own task, and nobody
+    /// has said its language.
+    let tasksOfGLUE: Set<String>
+    let hasOtherTasks: Bool
 
     /// GLUE's name on the hub.
     private static let dataset = "nyu-mll/glue"
 
     /// YAML between lines of three hyphens.
     var yaml: String {
-        var lines = ["---", "language: en", "library_name: camtl", "pipeline_tag: text-classification"]
+        var lines = ["---"] + (hasOtherTasks ? [] : ["language: en"])
+        lines += ["library_name: camtl", "pipeline_tag: text-classification"]
         if let baseModel { lines.append("base_model: \(Markup.yaml(baseModel))") }
         lines += ["tags:"] + tags.map { "- \(Markup.yaml($0))" }
-        if hasGLUE { lines += ["datasets:", "- \(CardMetadata.dataset)"] }
+        if !tasksOfGLUE.isEmpty { lines += ["datasets:", "- \(CardMetadata.dataset)"] }
         let metrics = self.metrics
         if !metrics.isEmpty { lines += ["metrics:"] + metrics.map { "- \($0)" } }
         return (lines + modelIndex + ["---"]).map { $0 + "\n" }.joined()
     }
 
     private var tags: [String] {
-        ["text-classification", "multi-task-learning"] + (hasGLUE ? ["glue"] : []) + ["bert"]
+        ["text-classification", "multi-task-learning"] + (tasksOfGLUE.isEmpty ? [] : ["glue"]) + ["bert"]
             + (encoderType.map { $0 == .bert ? [] : ["ca-mtl", $0.rawValue] } ?? [])
     }
 
@@ -39,17 +40,23 @@ struct CardMetadata {
         return all.indices.filter { all.firstIndex(of: all[$0]) == $0 }.map { all[$0] }
     }
 
-    /// The dev figures; none without figures, as the hub refuses an index without results.
+    /// The dev figures of GLUE's tasks; none without figures, as the hub refuses an index without results.
     private var modelIndex: [String] {
-        let results = (evaluation?.results ?? []).filter { !figures(of: $0).isEmpty }
+        let results = (evaluation?.results ?? []).filter {
+            tasksOfGLUE.contains($0.task) && !figures(of: $0).isEmpty
+        }
         guard !results.isEmpty else { return [] }
         return ["model-index:", "- name: \(Markup.yaml(modelName))", "  results:"] + results.flatMap(lines)
     }
 
     private func lines(_ result: EvaluationResult) -> [String] {
-        [
-            "  - task:", "      type: text-classification", "      name: Text Classification", "    dataset:",
-        ] + dataset(of: result) + ["    metrics:"]
+        let (configuration, split) = CardMetadata.place(of: result)
+        return [
+            "  - task:", "      type: text-classification", "      name: Text Classification",
+            "    dataset:", "      type: \(CardMetadata.dataset)",
+            "      name: \(Markup.yaml("GLUE \(result.name.uppercased())"))",
+            "      config: \(Markup.yaml(configuration))", "      split: \(Markup.yaml(split))", "    metrics:",
+        ]
             + figures(of: result).flatMap { figure in
                 [
                     // YAML 1.1 takes a number such as 1e-05 for a text.
@@ -57,18 +64,6 @@ struct CardMetadata {
                     "      name: \(figure.name)",
                 ]
             }
-    }
-
-    /// The data that a result is of. The hub wants a type even where it doesn't have them.
-    private func dataset(of result: EvaluationResult) -> [String] {
-        guard isGLUE(result.task) else {
-            return ["      type: \(Markup.yaml(result.name))", "      name: \(Markup.yaml(result.name))"]
-        }
-        let (configuration, split) = CardMetadata.place(of: result)
-        return [
-            "      type: \(CardMetadata.dataset)", "      name: \(Markup.yaml("GLUE \(result.name.uppercased())"))",
-            "      config: \(Markup.yaml(configuration))", "      split: \(Markup.yaml(split))",
-        ]
     }
 
     /// Where the hub's GLUE has a dev set: its configuration and split.

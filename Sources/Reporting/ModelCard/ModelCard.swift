@@ -39,7 +39,7 @@ struct ModelCard {
     func markdown(modelName: String) -> String {
         let metadata = CardMetadata(
             modelName: modelName, encoderType: record.model?.encoderType, baseModel: base.hubName,
-            evaluation: record.evaluation, isGLUE: configuration.catalogue.isBuiltIn, hasGLUE: hasGLUE)
+            evaluation: record.evaluation, tasksOfGLUE: Set(tasks.ofGLUE), hasOtherTasks: !tasks.others.isEmpty)
         let sections = [
             "# \(Markup.markdown(modelName))", introduction, "## Dev figures", figures, "## How to use it", usage,
             "## Training data", data, "## Training settings", settings,
@@ -59,13 +59,26 @@ struct ModelCard {
         return (path.last ?? "", nil)
     }
 
-    /// Whether any of the model's tasks is one of GLUE's, and whether another is not.
-    private var hasGLUE: Bool { tasks.contains(where: configuration.catalogue.isBuiltIn) }
-    private var hasOwn: Bool { !tasks.allSatisfy(configuration.catalogue.isBuiltIn) }
-    private var tasks: [String] { record.model?.tasks.map(\.name) ?? [] }
+    /// The names of the model's tasks that are GLUE's, and of the others.
+    private var tasks: (ofGLUE: [String], others: [String]) {
+        let names = record.model?.tasks.map(\.name) ?? []
+        let catalogue = configuration.catalogue
+        return (names.filter(catalogue.isBuiltIn), names.filter { !catalogue.isBuiltIn($0) })
+    }
 
-    /// What it was trained on, in words.
-    private var dataName: String { !hasOwn ? "GLUE" : hasGLUE ? "GLUE and other data" : "its users' own data" }
+    /// Whose data it is, such as in "trained on GLUE".
+    private var dataName: String {
+        let own = "data of its user's (\(Markup.markdown(tasks.others.joined(separator: ", "))))"
+        if tasks.others.isEmpty { return "GLUE" }
+        return tasks.ofGLUE.isEmpty ? own : "GLUE and \(own)"
+    }
+
+    /// The command that evaluates the model.
+    private var evaluationCommand: String {
+        let data = tasks.others.isEmpty || !tasks.ofGLUE.isEmpty ? " --data_dir GLUE" : ""
+        let words = tasks.others.isEmpty ? [] : ["--tasks"] + tasks.ofGLUE + ["TASKS.yaml"]
+        return "camtl --model_name_or_path DIR\(data)\(words.map { " " + $0 }.joined()) --do_eval"
+    }
 
     private var introduction: String {
         let kind =
@@ -77,15 +90,16 @@ struct ModelCard {
         let tasks = record.model?.tasks.map(\.name).joined(separator: ", ") ?? ""
         let length = record.model.map { ", for inputs of up to \($0.maxSequenceLength) tokens" } ?? ""
         return """
-            One English text encoder for several tasks: \(Markup.markdown(tasks)). It is \(kind)\(length), trained \
-            with camtl on \(dataName), starting from \(Markup.markdown(base.name)).
+            One \(self.tasks.others.isEmpty ? "English " : "")text encoder for \
+            \(self.tasks.others.count + self.tasks.ofGLUE.count == 1 ? "the task" : "several tasks:") \
+            \(Markup.markdown(tasks)). It is \(kind)\(length), trained with camtl on \(dataName), starting from \(Markup.markdown(base.name)).
             """
     }
 
     private var figures: String {
         guard let report = record.evaluation else {
             return "This run did not end with an evaluation; "
-                + "`camtl --model_name_or_path DIR \(dataFlags) --do_eval` makes one."
+                + "`\(evaluationCommand)` makes one."
         }
         var rows = report.results.map { result in
             [
@@ -99,26 +113,15 @@ struct ModelCard {
         let note =
             configuration.training.reproducesOriginal
             ? "Each figure is the highest of all evaluations of the run, as the original reports it."
-            : "\(hasOwn ? "The tasks'" : "GLUE's") dev sets, all figures of this one model. A task's score is the mean of its "
-                + "metrics\(hasOwn ? " of which higher is better" : "")."
+            : "\(tasks.others.isEmpty ? "GLUE's dev" : "Dev") sets, all figures of this one model. A task's score is the mean of its metrics."
         return table + "\n\n" + note
-    }
-
-    /// What tells an evaluation where the data are.
-    private var dataFlags: String {
-        let names = hasOwn ? ["--tasks TASKS.yaml"] + tasks.filter(configuration.catalogue.isBuiltIn) : []
-        return (names + (hasGLUE || !hasOwn ? ["--data_dir GLUE"] : [])).joined(separator: " ")
-    }
-
-    private var trainingSets: String {
-        let glue = "[GLUE](https://gluebenchmark.com)'s training sets"
-        return !hasOwn ? "\(glue)." : hasGLUE ? "\(glue), and those of the other tasks." : "The tasks' training sets."
     }
 
     private var usage: String {
         let rows = (record.model?.tasks ?? []).prefix(2).compactMap(exampleRow).joined(separator: "\n")
+        let file = tasks.others.isEmpty ? "" : " `TASKS.yaml` is a task file that says where its tasks' data lies."
         return """
-            DIR is this folder; nothing else has to be said about the model. A line of `rows.jsonl` is such as
+            DIR is this folder; nothing else has to be said about the model.\(file) A line of `rows.jsonl` is such as
 
             ```json
             \(rows)
@@ -126,7 +129,7 @@ struct ModelCard {
 
             ```sh
             camtl predict --model_name_or_path DIR --input rows.jsonl --output out.jsonl
-            camtl --model_name_or_path DIR \(dataFlags) --do_eval
+            \(evaluationCommand)
             ```
             """
     }
@@ -152,8 +155,9 @@ struct ModelCard {
             let labels = head?.kind.outputSummary ?? ""
             return [task.name, labels, "\(task.available)", "\(task.used)", "\(task.updates)"]
         }
+        let source = tasks.others.isEmpty ? "[GLUE](https://gluebenchmark.com)'s training sets" : "Trained on \(dataName)"
         return """
-            \(trainingSets) Examples that were used at least once, and how often \
+            \(source). Examples that were used at least once, and how often \
             examples were in updates:
 
             \(Self.table(["task", "labels", "examples", "used", "in updates"], rows))

@@ -48,6 +48,26 @@ public struct TaskCatalogue: Sendable {
             ])
         }
         for name in names where !described.contains(where: { $0.name == name }) { _ = try GLUE.task(named: name) }
+        try checkFigures(names)
+    }
+
+    /// Refuses tasks whose figures have the same name, as one would stand in the results in place of the other:
+    /// `a`, of which `macro_f1` is measured, and `a_macro`, of which `f1` is.
+    private func checkFigures(_ names: [String]) throws {
+        var owners: [String: String] = [:]
+        for task in try names.compactMap({ name in try isBuiltIn(name) ? GLUE.task(named: name) : nil }) {
+            for set in task.devNames {
+                let metrics = task.measured + [task.meanMetric].compactMap { $0 }
+                for figure in TaskDescription.figureNames(of: set, metrics) { owners[figure] = task.name }
+            }
+        }
+        for task in described {
+            for figure in task.figureNames {
+                guard let other = owners.updateValue(task.name, forKey: figure) else { continue }
+                let text = "tasks \"\(other)\" and \"\(task.name)\" both have a figure \(figure); rename one"
+                throw TaskFileError(problems: [.init(path: task.path, line: task.line, text: text)])
+            }
+        }
     }
 
     /// Whether a name is that of a task of GLUE, whose data lies in the data directory.

@@ -31,12 +31,27 @@ struct TaskDescription: Sendable {
         self.train = train
     }
 
+    /// The names of the figures of its evaluation, such as `NAME_acc`.
+    var figureNames: [String] {
+        TaskDescription.figureNames(of: name, metrics ?? kindType.defaultMetrics)
+    }
+
+    /// The names of the figures that an evaluation of a set has.
+    static func figureNames(of set: String, _ metrics: [Metric]) -> [String] {
+        (metrics.map(\.rawValue) + ["loss", "samples"]).map { "\(set)_\($0)" }
+    }
+
     /// Labels beyond this number are no labels.
     private static let mostLabels = 10_000
 
     /// The task, with the labels of a model's head, of the file, or of the training set.
     func definition(in head: TaskHead?) throws -> TaskDefinition {
         let kind = try kind ?? head.flatMap(kind(of:)) ?? foundKind()
+        if kindType == Classification.self, metrics?.contains(.f1) == true, kind.labels.count != 2 {
+            throw fail(
+                "\"f1\" is that of one of two labels, and \(name) has \(kind.labels.count); \"metrics\" may have "
+                    + "macro_f1, micro_f1 or weighted_f1")
+        }
         let task = definition(kind)
         return try head.map { try task.fitted(to: $0, owner: "\(path)'s") } ?? task
     }
@@ -74,11 +89,12 @@ struct TaskDescription: Sendable {
         return set
     }
 
+    private func fail(_ text: String) -> TaskFileError {
+        TaskFileError(problems: [.init(path: path, line: line, text: text)])
+    }
+
     /// The kind with the labels that the training set has: numbers in their order, else by their letters.
     private func foundKind() throws -> any TaskKind {
-        func fail(_ text: String) -> TaskFileError {
-            TaskFileError(problems: [.init(path: path, line: line, text: text)])
-        }
         if label.count > 1 { return try kindType.init(labels: label.map(\.description)) }
         if let kind = try? kindType.init(labels: []) { return kind }
         var labels: Set<String> = []

@@ -201,6 +201,14 @@ struct TaskFile {
             add(problem, at: node)
             return nil
         }
+        if ["average", "all"].contains(name.lowercased()) {
+            add("\"\(name)\" is the name of a row of the tables; give the task another", at: node)
+            return nil
+        }
+        if name.lowercased().hasSuffix(".probabilities") {
+            add("\"\(name)\" ends as the files of probabilities do; give the task another name", at: node)
+            return nil
+        }
         let taken = GLUE.tasks.flatMap { ($0.dev + $0.test).map(\.name) } + GLUE.submissionFiles.map(\.stem)
         if taken.contains(where: { $0.lowercased() == name.lowercased() }) {
             add("\"\(name)\" is a name of GLUE's; give the task another", at: node)

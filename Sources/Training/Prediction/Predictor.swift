@@ -15,6 +15,8 @@ public struct PredictionInput: Sendable, Equatable, Decodable {
     public var tokenTypeIDs: [Int32]?
     /// The texts of a task whose rows have names of their own for them, by these.
     public var texts: [String: String] = [:]
+    /// The further fields that are there and hold no text.
+    var notTexts: Set<String> = []
 
     /// A text, or a pair of texts.
     public init(task: String, _ first: String, _ second: String? = nil) {
@@ -52,8 +54,11 @@ public struct PredictionInput: Sendable, Equatable, Decodable {
         tokenTypeIDs = try container.decodeIfPresent([Int32].self, forKey: .tokenTypeIDs)
         let fields = try decoder.container(keyedBy: FieldName.self)
         for key in fields.allKeys where CodingKeys(stringValue: key.stringValue) == nil {
-            // What is no text is not one of the task's.
+            // Other fields than the task's texts may be anything.
             texts[key.stringValue] = try? fields.decode(String.self, forKey: key)
+            if texts[key.stringValue] == nil, (try? fields.decodeNil(forKey: key)) != true {
+                notTexts.insert(key.stringValue)
+            }
         }
     }
 }
@@ -218,6 +223,7 @@ public struct Predictor {
     ) throws -> (first: String, second: String?) {
         if let names = task.textFields, row.sentence == nil, row.sentence1 == nil {
             for name in names where row.texts[name] == nil {
+                if row.notTexts.contains(name) { throw fail("\"\(name)\" is no string") }
                 throw fail("the row has no text \"\(name)\"; \(task.name)'s are \(names.joined(separator: " and "))")
             }
             return (row.texts[names[0], default: ""], names.count > 1 ? row.texts[names[1]] : nil)
