@@ -53,11 +53,12 @@ endif
 JOBS = $(shell awk -v cores="$$(nproc)" '/^MemAvailable/ { gigabytes = int($$2 / 1e6) } \
     END { print gigabytes < 1 ? 1 : gigabytes < cores ? gigabytes : cores }' /proc/meminfo)
 
-.PHONY: help setup ctorch build demo test tests peers mutate bench example docs protobuf clean
+.PHONY: help setup ctorch build demo test tests peers mutate fuzz bench example docs protobuf clean
 
 help:
 	@echo 'make demo   set up, build, then train and evaluate on the sample data'
 	@echo 'make test   set up, build and run all tests'
+	@echo 'make fuzz   build the tests, then read damaged files of every kind for SECONDS=60, as SEED=1 decides'
 	@echo 'make mutate set up, then break formulas one at a time and list those that no test notices: an hour;'
 	@echo "            MUTATIONS='dropout*' breaks some of them"
 	@echo 'make bench  set up and build, then measure against Python and write Benchmarks/RESULTS.md:'
@@ -113,6 +114,13 @@ test: ctorch
 	    CAMTL_EXAMPLE='$(CURDIR)/.build/example/debug/predict' \
 	    python3 Scripts/run_tests.py --times .build/test-times.txt $(TEST_FLAGS) \
 	    -- .build/release/camtlPackageTests.xctest $(wildcard Tests/*Tests.py)
+
+# Damages files of every kind, for SECONDS, in ways that SEED decides, and reads them as a run would.
+SECONDS ?= 60
+SEED ?= 1
+fuzz: tests
+	@CAMTL_FUZZ_SECONDS='$(SECONDS)' CAMTL_FUZZ_SEED='$(SEED)' python3 Scripts/run_tests.py --only DamagedFilesTests \
+	    -- .build/release/camtlPackageTests.xctest
 
 # Works in a copy in .build/mutate; MUTATIONS are names of Scripts/mutations.txt, where `*` stands for anything.
 mutate: setup
