@@ -248,7 +248,7 @@ final class SubmissionTests: CommandTestCase {
             try assertRefusesLines(
                 [Array(lines[..<6]), [cut], Array(lines[7...])], "7: found \(columns - 1) tab-separated columns")
             try assertRefusesLines(
-                [Array(lines[..<6]), [""], Array(lines[6...])], "7: found 1 tab-separated column")
+                [Array(lines[..<6]), [""], Array(lines[6...])], "7: the line is blank, with rows after it")
             try assertRefusesLines(
                 [Array(lines[..<6]), Array(lines[7...])], "7: the row's number is \"6\", and 5 is due")
             try assertRefusesLines(
