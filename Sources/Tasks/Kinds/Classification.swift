@@ -39,10 +39,13 @@ public struct Classification: TaskKind {
     }
 
     public func loss(_ logits: ArraySlice<Float>, target: ArraySlice<Float>) -> Double {
-        // The logarithm of the sum first: of a far logit the probability is 0.
+        let label = Int(target[target.startIndex])
+        let probability = probabilities(logits)[label]
+        if probability > 0 { return -log(probability) }
+        // That of a far logit is 0; the logarithm of the sum is not.
         let values = logits.map(Double.init)
         let highest = values.max() ?? 0
-        return highest + log(values.reduce(0) { $0 + exp($1 - highest) }) - values[Int(target[target.startIndex])]
+        return highest + log(values.reduce(0) { $0 + exp($1 - highest) }) - values[label]
     }
 
     public func entropy(_ logits: ArraySlice<Float>) -> Double { Tasks.entropy(logits) }
