@@ -1,6 +1,7 @@
 import CAMTL
 import Files
 import Foundation
+import Synchronization
 import Tasks
 import TestSupport
 import Tokenization
@@ -192,34 +193,27 @@ final class DamagedFilesTests: ToyTestCase {
 
 /// Ends the process when an input takes too long, and says which.
 private final class Watchdog: Sendable {
-    private let state = LockedState()
-    private let folder: URL
-
-    private final class LockedState: @unchecked Sendable {
-        private let lock = NSLock()
-        private var input: (name: String, start: ContinuousClock.Instant)?
-        private var isStopped = false
-
-        func set(_ name: String?) { lock.withLock { input = name.map { ($0, .now) }; isStopped = name == nil } }
-        var late: String? {
-            lock.withLock { input.flatMap { ContinuousClock.now - $0.start > .seconds(30) ? $0.name : nil } }
-        }
-        var hasEnded: Bool { lock.withLock { isStopped } }
+    private struct State {
+        var input: (name: String, start: ContinuousClock.Instant)?
+        var isStopped = false
     }
 
+    private let state = Mutex(State())
+
     init(_ folder: URL) {
-        self.folder = folder
-        let state = state
         Thread.detachNewThread {
-            while !state.hasEnded {
+            while !self.state.withLock(\.isStopped) {
                 Thread.sleep(forTimeInterval: 0.5)
-                if let name = state.late { fatalError("\(name) in \(folder.path) takes more than 30 seconds") }
+                let late = self.state.withLock { state in
+                    state.input.flatMap { ContinuousClock.now - $0.start > .seconds(30) ? $0.name : nil }
+                }
+                if let late { fatalError("\(late) in \(folder.path) takes more than 30 seconds") }
             }
         }
     }
 
-    func begin(_ name: String) { state.set(name) }
-    func stop() { state.set(nil) }
+    func begin(_ name: String) { state.withLock { $0.input = (name, .now) } }
+    func stop() { state.withLock { $0 = State(isStopped: true) } }
 }
 
 /// Ways to damage a file.
