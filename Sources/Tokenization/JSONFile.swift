@@ -9,15 +9,7 @@ struct JSONFile {
     /// - Throws: `TokenizationError` if the file can't be read, or is no JSON object.
     init(_ url: URL) throws {
         self.url = url
-        let data: Data
-        do {
-            data = try readFile(url)
-        } catch {
-            throw TokenizationError.unreadable(path: url.path, reason: error.description)
-        }
-        if let misplaced = MisplacedContent(data) {
-            throw TokenizationError.unreadable(path: url.path, reason: "\(misplaced)")
-        }
+        let data = try contents(of: url)
         do {
             root = try JSONText(data)
         } catch let fault as JSONText.Fault {

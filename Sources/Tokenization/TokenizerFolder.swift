@@ -197,3 +197,19 @@ extension TokenizerFolder {
         }
     }
 }
+
+/// The content of one of a tokenizer's files.
+///
+/// - Throws: `TokenizationError` if it can't be read, or something else stands in its place.
+func contents(of url: URL) throws -> Data {
+    let data: Data
+    do {
+        data = try readFile(url)
+    } catch {
+        throw TokenizationError.unreadable(path: url.path, reason: error.description)
+    }
+    if let misplaced = MisplacedContent(data) {
+        throw TokenizationError.unreadable(path: url.path, reason: "\(misplaced)")
+    }
+    return data
+}

@@ -14,15 +14,7 @@ public struct Vocabulary: Sendable, Equatable {
 
     /// Reads a `vocab.txt`. Throws `TokenizationError` when it can't be read, is not UTF-8, or is empty.
     public init(contentsOf url: URL) throws {
-        let data: Data
-        do {
-            data = try readFile(url)
-        } catch {
-            throw TokenizationError.unreadable(path: url.path, reason: error.description)
-        }
-        if let misplaced = MisplacedContent(data) {
-            throw TokenizationError.unreadable(path: url.path, reason: "\(misplaced)")
-        }
+        let data = try contents(of: url)
         // Editors of Windows put a byte order mark before the first token, which is no part of it.
         let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
         try self.init(fileContents: [UInt8](data.starts(with: mark) ? data.dropFirst(3) : data), path: url.path)

@@ -79,7 +79,7 @@ public struct SafetensorsWriter {
         var members: [String] = []
         if !metadata.isEmpty {
             let pairs = metadata.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
-            let texts = pairs.map { "\(quoted($0.key)):\(quoted($0.value))" }
+            let texts = pairs.map { "\(JSONText.quoted($0.key)):\(JSONText.quoted($0.value))" }
             members.append("\"__metadata__\":{\(texts.joined(separator: ","))}")
         }
         var start = 0
@@ -87,31 +87,13 @@ public struct SafetensorsWriter {
             let end = start + tensor.info.byteCount
             let shape = tensor.info.shape.map(String.init).joined(separator: ",")
             members.append(
-                "\(quoted(tensor.name)):{\"dtype\":\"\(tensor.info.dtype.safetensorsName)\",\"shape\":[\(shape)],"
+                "\(JSONText.quoted(tensor.name)):{\"dtype\":\"\(tensor.info.dtype.safetensorsName)\",\"shape\":[\(shape)],"
                     + "\"data_offsets\":[\(start),\(end)]}")
             start = end
         }
         var header = Array("{\(members.joined(separator: ","))}".utf8)
         while !header.count.isMultiple(of: 8) { header.append(UInt8(ascii: " ")) }
         return header
-    }
-
-    private func quoted(_ text: String) -> String {
-        var result = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": result += "\\\""
-            case "\\": result += "\\\\"
-            case "\u{08}": result += "\\b"
-            case "\t": result += "\\t"
-            case "\n": result += "\\n"
-            case "\u{0C}": result += "\\f"
-            case "\r": result += "\\r"
-            case ..<" ": result += "\\u00" + (scalar.value < 16 ? "0" : "") + String(scalar.value, radix: 16)
-            default: result.unicodeScalars.append(scalar)
-            }
-        }
-        return result + "\""
     }
 }
 
