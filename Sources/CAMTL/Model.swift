@@ -1,3 +1,4 @@
+import Tasks
 import Torch
 
 /// tanh(W h + b) of each sequence's first token.
@@ -39,19 +40,20 @@ final class ConditionedBERT: Module {
         return TaskCondition(embedding: embedding, encoder: try transformation(embedding))
     }
 
-    /// -> the rows of the encoder's output that are read, and [sequences, hidden].
-    func callAsFunction(_ context: Context) throws -> (output: Tensor, pooled: Tensor) {
+    /// -> the encoder's output, its rows that are read, and of the sequences whose first token alone is read
+    /// [sequences, hidden].
+    func callAsFunction(_ context: Context) throws -> (output: Tensor, read: Tensor, pooled: Tensor?) {
         var hidden = try embeddings(context)
         if let alignment, let condition = context.condition {
             hidden = try alignment(hidden, condition: condition.embedding, layout: context.layout)
         }
         let output = try encoder(hidden, context)
-        let first = context.output == .firstTokens ? output : try context.layout.rows(.firstTokens, of: output)
-        return (output, try pooler(first))
+        let read = context.output == .read ? output : try context.layout.rows(.read, of: output)
+        return (output, read, try context.layout.firstTokens(of: read).map(pooler.callAsFunction))
     }
 }
 
-/// A task's own output: dropout, then W p + b on the pooled first token.
+/// A task's own output: dropout, then W p + b on the pooled first token, or on each token of the encoder's output.
 final class TaskDecoder: Module {
     @Child("model") var linear: Linear
 
@@ -60,9 +62,9 @@ final class TaskDecoder: Module {
         linear = Linear(backbone.hiddenSize, outputs, std: backbone.initializerRange)
     }
 
-    /// [n, hidden] -> [n, labels], or [n, 1] in regression.
-    func callAsFunction(_ pooled: Tensor, dropout rate: Double) throws -> Tensor {
-        try linear(dropout(pooled, probability: rate))
+    /// [n, hidden] -> [n, width of the task's kind].
+    func callAsFunction(_ rows: Tensor, dropout rate: Double) throws -> Tensor {
+        try linear(dropout(rows, probability: rate))
     }
 }
 
@@ -96,8 +98,8 @@ public final class CAMTLModel: Module {
     /// - Parameters:
     ///   - batch: sequences with their tasks.
     ///   - dropout: `.none`, or the rates to train with.
-    ///   - sequence: whether the encoder's output is wanted for every token. The decoders read the first token's alone,
-    ///     and without the others the last layer has little to compute.
+    ///   - sequence: whether the encoder's output is wanted for every token. Most decoders read the first token's alone,
+    ///     and without the others the last layer has little to compute for their sequences.
     ///   - quantized: what computes in place of the encoder's wide layers, without gradients; nil for themselves.
     ///   - recomputesLayers: whether layers keep only what goes into them, and are computed again for their gradients.
     /// - Throws: `TorchError`; `ModelError.badBatch` for a batch that the model can't take.
@@ -106,15 +108,20 @@ public final class CAMTLModel: Module {
         recomputesLayers: Bool = false
     ) throws -> ModelOutput {
         try check(batch)
-        let layout = try Layout(batch, device: device)
+        let layout = try Layout(
+            batch, inputs: configuration.tasks.map { type(of: $0.kind).decoderInput }, device: device)
         let context = Context(
             layout: layout, dropout: dropout, condition: try bert.condition(layout),
-            output: sequence ? .tokens : .firstTokens, quantized: quantized, recomputesLayers: recomputesLayers)
-        let (output, pooled) = try bert(context)
+            output: sequence ? .tokens : .read, quantized: quantized, recomputesLayers: recomputesLayers)
+        let (output, read, pooled) = try bert(context)
         let outputs = try layout.tasks.enumerated().map { slot, task in
-            TaskLogits(
-                task: task, samples: layout.samples[slot],
-                logits: try decoders[task](layout.rows(of: slot, pooled), dropout: dropout.decoder))
+            let readsTokens = type(of: configuration.tasks[task].kind).decoderInput == .tokens
+            guard let input = readsTokens ? read : pooled else {
+                preconditionFailure("the first tokens of a task's sequences are pooled where its decoder reads them")
+            }
+            return TaskLogits(
+                task: task, samples: layout.slots[slot].samples, rowCounts: layout.slots[slot].rowCounts,
+                logits: try decoders[task](layout.rows(of: slot, input), dropout: dropout.decoder))
         }
         return ModelOutput(sequence: sequence ? output : nil, pooled: pooled, tasks: outputs)
     }
@@ -126,6 +133,7 @@ public final class CAMTLModel: Module {
         if batch.count == 0 { throw ModelError.badBatch("it has no sequences") }
         let tokens = batch.lengths.reduce(0, +)
         guard batch.taskIDs.count == batch.count, batch.inputIDs.count == tokens,
+            batch.sequenceCounts.reduce(0, +) == batch.count, batch.sequenceCounts.allSatisfy({ $0 > 0 }),
             batch.tokenTypeIDs.count == tokens, batch.attentionMask?.count ?? tokens == tokens
         else { throw ModelError.badBatch("its lists don't fit its \(batch.count) sequences of \(tokens) tokens") }
         if let length = batch.lengths.first(where: { $0 > limit || $0 == 0 }) {
@@ -149,17 +157,19 @@ public final class CAMTLModel: Module {
 public struct TaskLogits {
     /// The task's position in the model's list.
     public let task: Int
-    /// Positions of its sequences in the batch.
+    /// Positions of its examples in the batch.
     public let samples: [Int]
-    /// [samples, labels], or [samples, 1] in regression.
+    /// The rows of the logits that each of these has: one, or one a choice, or one a token.
+    public let rowCounts: [Int]
+    /// [rows, width of the task's kind].
     public let logits: Tensor
 }
 
 public struct ModelOutput {
     /// The encoder's output: [tokens, hidden]; nil where it wasn't asked for.
     public let sequence: Tensor?
-    /// [sequences, hidden].
-    public let pooled: Tensor
+    /// [sequences, hidden], of the sequences whose decoder reads no more; nil where there are none.
+    public let pooled: Tensor?
     /// The tasks in the batch, in rising order.
     public let tasks: [TaskLogits]
 }

@@ -19,17 +19,17 @@ constexpr int64_t headsAtOnce = 4;
 
 struct Shape {
     int64_t heads, blockHeight, blockWidth;
-    bool ofFirsts;
+    bool ofRead;
 
     int64_t groups() const { return (heads + headsAtOnce - 1) / headsAtOnce; }
-    int64_t queries(int64_t length) const { return ofFirsts ? 1 : length; }
 };
 
 /// The first block of a sequence's masks among those of the batch.
 std::vector<int64_t> maskOffsets(const PackedLayout &layout, const Shape &shape) {
     std::vector<int64_t> offsets{0};
-    for (int64_t length : layout.lengths) {
-        offsets.push_back(offsets.back() + shape.heads * shape.queries(length) * Mask::blocks(length));
+    for (size_t i = 0; i < layout.lengths.size(); ++i) {
+        offsets.push_back(
+            offsets.back() + shape.heads * layout.rowCount(i, shape.ofRead) * Mask::blocks(layout.lengths[i]));
     }
     return offsets;
 }
@@ -55,8 +55,8 @@ void forEachHead(
     forEachDynamically(static_cast<int64_t>(layout.lengths.size()) * groups, [&](int64_t task) {
         const int64_t sequence = layout.byLength[static_cast<size_t>(task / groups)], group = task % groups;
         const auto index = static_cast<size_t>(sequence);
-        const int64_t keys = layout.lengths[index], queries = shape.queries(keys);
-        const int64_t firstKey = layout.offsets[index], firstQuery = shape.ofFirsts ? sequence : firstKey;
+        const int64_t keys = layout.lengths[index], queries = layout.rowCount(index, shape.ofRead);
+        const int64_t firstKey = layout.offsets[index], firstQuery = layout.firstRow(index, shape.ofRead);
         for (int64_t h = group * headsAtOnce; h < std::min(shape.heads, (group + 1) * headsAtOnce); ++h) {
             AttentionHead head{};
             head.queries = queries;
@@ -98,10 +98,10 @@ float *scratch(int64_t size) {
 at::Tensor sumByPosition(const at::Tensor &rows, const PackedLayout &layout, const Shape &shape, int64_t positions) {
     const int64_t groups = rows.size(0), count = rows.size(1), stride = rows.size(2), width = shape.blockWidth;
     at::Tensor result = at::zeros({layout.slotCount, positions, width}, rows.options());
-    parallelFor(0, shape.ofFirsts ? 1 : positions, /*grain=*/16, [&](int64_t begin, int64_t end) {
+    parallelFor(0, shape.ofRead ? layout.mostRead : positions, /*grain=*/16, [&](int64_t begin, int64_t end) {
         for (size_t sequence = 0; sequence < layout.lengths.size(); ++sequence) {
-            const int64_t first = shape.ofFirsts ? static_cast<int64_t>(sequence) : layout.offsets[sequence];
-            for (int64_t i = begin; i < std::min(end, shape.queries(layout.lengths[sequence])); ++i) {
+            const int64_t first = layout.firstRow(sequence, shape.ofRead);
+            for (int64_t i = begin; i < std::min(end, layout.rowCount(sequence, shape.ofRead)); ++i) {
                 float *to = mutableFloats(result) + (layout.slots[sequence] * positions + i) * width;
                 for (int64_t group = 0; group < groups; ++group) {
                     const float *from = floats(rows) + (group * count + first + i) * stride;
@@ -118,8 +118,8 @@ struct PackedAttention : torch::autograd::Function<PackedAttention> {
         AutogradContext *context, const at::Tensor &query, const at::Tensor &key, const at::Tensor &value,
         const at::Tensor &queryBias, const at::Tensor &keyBias, const at::Tensor &valueBias,
         const std::optional<at::Tensor> &blocks, int64_t blockHeight, int64_t heads, double probability,
-        const PackedLayoutPointer &layout, bool ofFirsts, bool needsBackward) {
-        const Shape shape{heads, blockHeight, blocks ? blocks->size(2) : 0, ofFirsts};
+        const PackedLayoutPointer &layout, bool ofRead, bool needsBackward) {
+        const Shape shape{heads, blockHeight, blocks ? blocks->size(2) : 0, ofRead};
         const Operands operands{
             query.contiguous(), key.contiguous(), value.contiguous(), queryBias, keyBias, valueBias,
             inWholeVectors(blocks)};
@@ -138,7 +138,7 @@ struct PackedAttention : torch::autograd::Function<PackedAttention> {
             context->save_for_backward(
                 {operands.query, operands.key, operands.value, queryBias, keyBias, valueBias, sums,
                  operands.blocks.value_or(at::Tensor())});
-            save(SavedRows{layout, ofFirsts}, context);
+            save(SavedRows{layout, ofRead}, context);
             context->saved_data["blockHeight"] = blockHeight;
             context->saved_data["blockWidth"] = shape.blockWidth;
             context->saved_data["heads"] = heads;
@@ -154,7 +154,7 @@ struct PackedAttention : torch::autograd::Function<PackedAttention> {
         const int64_t heads = context->saved_data["heads"].toInt();
         const Shape shape{
             heads, context->saved_data["blockHeight"].toInt(), context->saved_data["blockWidth"].toInt(),
-            kept.ofFirsts};
+            kept.ofRead};
         const Operands operands{
             saved[0], saved[1], saved[2], saved[3], saved[4], saved[5],
             saved[7].defined() ? std::optional(saved[7]) : std::nullopt};
@@ -214,7 +214,7 @@ at::Tensor attention(
 /// The same in operations of libtorch's, padded to the longest sequence: for other devices and types.
 at::Tensor paddedAttention(
     const Operands &o, int64_t blockHeight, int64_t heads, double probability, const PackedLayout &layout,
-    bool ofFirsts) {
+    bool ofRead) {
     const auto count = static_cast<int64_t>(layout.lengths.size());
     const auto &indices = layout.indices(o.key.device());
     const int64_t places = indices.padded, hidden = o.key.size(1);
@@ -222,12 +222,17 @@ at::Tensor paddedAttention(
         return rows.view({count, -1, heads, hidden / heads}).transpose(1, 2);
     };
     const auto sum = [](const at::Tensor &x, const at::Tensor &bias) { return x + bias.to(x.scalar_type()); };
-    const auto padded = [&](const at::Tensor &x, const at::Tensor &bias) {
-        return split(at::zeros({count * places, hidden}, x.options()).index_copy(0, indices.places, sum(x, bias)));
+    const auto padded = [&](const at::Tensor &x, const at::Tensor &bias, int64_t most, const at::Tensor &to) {
+        return split(at::zeros({count * most, hidden}, x.options()).index_copy(0, to, sum(x, bias)));
     };
-    const int64_t queries = ofFirsts ? 1 : places;
-    const at::Tensor query = ofFirsts ? split(sum(o.query, o.queryBias)) : padded(o.query, o.queryBias);
-    const at::Tensor key = padded(o.key, o.keyBias), value = padded(o.value, o.valueBias);
+    // One row of each sequence is there without padding.
+    const bool ofOne = ofRead && layout.mostRead == 1;
+    const at::Tensor &queryPlaces = ofRead ? indices.readPlaces : indices.places;
+    const int64_t queries = ofRead ? layout.mostRead : places;
+    const at::Tensor query =
+        ofOne ? split(sum(o.query, o.queryBias)) : padded(o.query, o.queryBias, queries, queryPlaces);
+    const at::Tensor key = padded(o.key, o.keyBias, places, indices.places);
+    const at::Tensor value = padded(o.value, o.valueBias, places, indices.places);
     at::Tensor bias = indices.penalties.to(o.keyBias.scalar_type()).expand({count, 1, queries, places});
     if (o.blocks) {
         const at::Tensor full = blockDiagonal(*o.blocks, blockHeight);
@@ -242,7 +247,7 @@ at::Tensor paddedAttention(
     const double scale = 1 / std::sqrt(static_cast<double>(hidden / heads));
     const at::Tensor rows =
         attention(query, key, value, bias, scale, probability).transpose(1, 2).reshape({count * queries, hidden});
-    return ofFirsts ? rows : rows.index_select(0, indices.places);
+    return ofOne ? rows : rows.index_select(0, queryPlaces);
 }
 
 }  // namespace
@@ -253,7 +258,7 @@ CTTensor ct_block_diagonal(CTTensor blocks, int64_t blockHeight) {
 
 CTTensor ct_packed_attention(
     const CTAttentionOperands *operands, int64_t blockHeight, int64_t heads, double probability, CTLayout layout,
-    bool ofFirsts) {
+    bool ofRead) {
     return tensor([&] {
         const Operands o{
             operands->query->value, operands->key->value, operands->value->value, operands->query_bias->value,
@@ -262,19 +267,19 @@ CTTensor ct_packed_attention(
         const PackedLayout &sequences = *layout->value;
         TORCH_CHECK(
             o.key.dim() == 2 && o.key.size(0) == sequences.tokens.count && o.value.sizes() == o.key.sizes()
-                && o.query.size(0) == sequences.rows(ofFirsts).count,
+                && o.query.size(0) == sequences.rows(ofRead).count,
             "queries ", o.query.sizes(), ", keys ", o.key.sizes(), " and values ", o.value.sizes(), " for ",
             sequences.tokens.count, " tokens");
         TORCH_CHECK(
             !o.blocks || (o.blocks->size(0) == sequences.slotCount && o.blocks->size(1) >= sequences.longest),
             "the blocks are too few or too small");
-        if (!isFast(o.key)) return paddedAttention(o, blockHeight, heads, probability, sequences, ofFirsts);
+        if (!isFast(o.key)) return paddedAttention(o, blockHeight, heads, probability, sequences, ofRead);
         const auto needs = [](const at::Tensor &t) { return t.requires_grad(); };
         const bool needsBackward = at::GradMode::is_enabled()
             && (needs(o.query) || needs(o.key) || needs(o.value) || needs(o.queryBias)
                 || needs(o.keyBias) || needs(o.valueBias) || (o.blocks && needs(*o.blocks)));
         return PackedAttention::apply(
             o.query, o.key, o.value, o.queryBias, o.keyBias, o.valueBias, o.blocks, blockHeight, heads, probability,
-            layout->value, ofFirsts, needsBackward);
+            layout->value, ofRead, needsBackward);
     });
 }

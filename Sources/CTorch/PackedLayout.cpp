@@ -28,14 +28,20 @@ void PackedLayout::Rows::append(int64_t slot, int64_t rows) {
 }
 
 PackedLayout::PackedLayout(
-    const int64_t *lengthList, const int64_t *slotList, size_t count, int64_t slotCount, const bool *visible)
+    const int64_t *lengthList, const int64_t *slotList, size_t count, int64_t slotCount, const bool *visible,
+    const int64_t *readList)
     : slotCount(slotCount), lengths(lengthList, lengthList + count), slots(slotList, slotList + count) {
     for (size_t i = 0; i < count; ++i) {
         TORCH_CHECK(lengths[i] > 0, "sequence ", i, " of a packed batch is empty");
         TORCH_CHECK(slots[i] >= 0 && slots[i] < slotCount, "sequence ", i, " is of slot ", slots[i], " of ", slotCount);
         offsets.push_back(tokens.count);
         tokens.append(slots[i], lengths[i]);
-        firsts.append(slots[i], 1);
+        reads.push_back(readList ? readList[i] : 1);
+        TORCH_CHECK(
+            reads[i] > 0 && reads[i] <= lengths[i], reads[i], " rows are read of sequence ", i, " of ", lengths[i]);
+        readOffsets.push_back(read.count);
+        read.append(slots[i], reads[i]);
+        mostRead = std::max(mostRead, reads[i]);
         longest = std::max(longest, lengths[i]);
     }
     byLength.resize(count);
@@ -52,7 +58,7 @@ const PackedLayout::Indices &PackedLayout::indices(at::Device device) const {
     }
     const auto count = static_cast<int64_t>(lengths.size());
     const int64_t padded = (longest + paddingUnit - 1) / paddingUnit * paddingUnit;
-    std::vector<int64_t> places;
+    std::vector<int64_t> places, readPlaces;
     // Far below what a token that may not be attended to gets, so that such a token comes before what isn't there.
     std::vector<float> keys(static_cast<size_t>(count * padded), -30000.0f);
     places.reserve(static_cast<size_t>(tokens.count));
@@ -64,29 +70,32 @@ const PackedLayout::Indices &PackedLayout::indices(at::Device device) const {
             keys[static_cast<size_t>(place)] =
                 penalties.empty() ? 0.0f : penalties[static_cast<size_t>(offsets[index] + position)];
         }
+        for (int64_t row = 0; row < reads[index]; ++row) readPlaces.push_back(sequence * mostRead + row);
     }
     known.push_back(
-        {device, padded, upload(tokens.slots, device), upload(slots, device), upload(places, device),
+        {device, padded, upload(tokens.slots, device), upload(read.slots, device), upload(slots, device),
+         upload(places, device), mostRead > 1 ? upload(readPlaces, device) : at::Tensor(),
          upload(keys, device).view({count, 1, 1, padded})});
     return known.back();
 }
 
 void ctorch::save(const SavedRows &rows, torch::autograd::AutogradContext *context) {
     context->saved_data["layout"] = c10::IValue::make_capsule(rows.layout);
-    context->saved_data["ofFirsts"] = rows.ofFirsts;
+    context->saved_data["ofRead"] = rows.ofRead;
 }
 
 SavedRows ctorch::savedRows(torch::autograd::AutogradContext *context) {
     return SavedRows{
         c10::static_intrusive_pointer_cast<PackedLayout>(context->saved_data["layout"].toCapsule()),
-        context->saved_data["ofFirsts"].toBool()};
+        context->saved_data["ofRead"].toBool()};
 }
 
 CTLayout ct_layout(
-    const int64_t *lengths, const int64_t *slots, size_t count, size_t slotCount, const bool *visible) {
+    const int64_t *lengths, const int64_t *slots, size_t count, size_t slotCount, const bool *visible,
+    const int64_t *reads) {
     return guarded<CTLayout>(nullptr, [&] {
         return new CTLayoutImpl{c10::make_intrusive<PackedLayout>(
-            lengths, slots, count, static_cast<int64_t>(slotCount), visible)};
+            lengths, slots, count, static_cast<int64_t>(slotCount), visible, reads)};
     });
 }
 

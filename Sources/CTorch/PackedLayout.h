@@ -22,7 +22,8 @@ struct PackedLayout : torch::CustomClassHolder {
         int64_t begin, end, slot;
     };
 
-    /// The rows of a matrix: all tokens, or the first token of each sequence.
+    /// The rows of a matrix: all tokens, or those that are read of the encoder's output, of each sequence its first
+    /// tokens.
     struct Rows {
         int64_t count = 0;
         /// The slot of each row.
@@ -38,32 +39,43 @@ struct PackedLayout : torch::CustomClassHolder {
         at::Device device;
         /// The places of a sequence in matrices that are padded.
         int64_t padded;
-        /// The slot of each token and of each sequence.
-        at::Tensor tokenSlots, sequenceSlots;
+        /// The slot of each token, of each row that is read, and of each sequence.
+        at::Tensor tokenSlots, readSlots, sequenceSlots;
         /// The place of each token among those of [sequences, padded].
         at::Tensor places;
+        /// The same of the rows that are read, among [sequences, the most that are read of one]; undefined where one is
+        /// read of each.
+        at::Tensor readPlaces;
         /// What is added to the scores of each place as a key, in float32: [sequences, 1, 1, padded].
         at::Tensor penalties;
 
-        const at::Tensor &slots(bool ofFirsts) const { return ofFirsts ? sequenceSlots : tokenSlots; }
+        const at::Tensor &slots(bool ofRead) const { return ofRead ? readSlots : tokenSlots; }
     };
 
     int64_t slotCount;
     int64_t longest = 0;
+    /// The most rows that are read of a sequence.
+    int64_t mostRead = 0;
     std::vector<int64_t> lengths;
     std::vector<int64_t> slots;
     /// The first token of each sequence.
     std::vector<int64_t> offsets;
+    /// The rows that are read of each sequence, and the first of them.
+    std::vector<int64_t> reads, readOffsets;
     /// The sequences from the longest to the shortest.
     std::vector<int64_t> byLength;
     /// Added to the scores of each token as a key: 0, or -10000 where it is padding. Empty where none is.
     std::vector<float> penalties;
-    Rows tokens, firsts;
+    Rows tokens, read;
 
     PackedLayout(
-        const int64_t *lengths, const int64_t *slots, size_t count, int64_t slotCount, const bool *visible);
+        const int64_t *lengths, const int64_t *slots, size_t count, int64_t slotCount, const bool *visible,
+        const int64_t *reads);
 
-    const Rows &rows(bool ofFirsts) const { return ofFirsts ? firsts : tokens; }
+    const Rows &rows(bool ofRead) const { return ofRead ? read : tokens; }
+    /// The rows of a sequence, and the first of them.
+    int64_t rowCount(size_t sequence, bool ofRead) const { return ofRead ? reads[sequence] : lengths[sequence]; }
+    int64_t firstRow(size_t sequence, bool ofRead) const { return ofRead ? readOffsets[sequence] : offsets[sequence]; }
 
     /// Made and copied to the device once for all layers.
     const Indices &indices(at::Device device) const;
@@ -78,9 +90,9 @@ using PackedLayoutPointer = c10::intrusive_ptr<PackedLayout>;
 /// The rows of a layout that a matrix has, as they are kept for the backward pass.
 struct SavedRows {
     PackedLayoutPointer layout;
-    bool ofFirsts;
+    bool ofRead;
 
-    const PackedLayout::Rows &operator*() const { return layout->rows(ofFirsts); }
+    const PackedLayout::Rows &operator*() const { return layout->rows(ofRead); }
 };
 
 void save(const SavedRows &rows, torch::autograd::AutogradContext *context);

@@ -35,17 +35,17 @@ at::Tensor sumBySlot(const at::Tensor &sums, const PackedLayout::Rows &rows, int
 }
 
 /// A row of `table` for each row: [slots, width] or [1, width] -> something that broadcasts to [rows, width].
-at::Tensor perRow(const at::Tensor &table, const PackedLayout &layout, bool ofFirsts) {
+at::Tensor perRow(const at::Tensor &table, const PackedLayout &layout, bool ofRead) {
     if (table.size(0) == 1) return table;
-    return table.index_select(0, layout.indices(table.device()).slots(ofFirsts));
+    return table.index_select(0, layout.indices(table.device()).slots(ofRead));
 }
 
 struct ResidualNorm : torch::autograd::Function<ResidualNorm> {
     static at::Tensor forward(
         AutogradContext *context, const at::Tensor &source, const std::optional<at::Tensor> &bias,
         const std::optional<at::Tensor> &residual, const at::Tensor &gain, const at::Tensor &shift, double epsilon,
-        double probability, const PackedLayoutPointer &layout, bool ofFirsts, bool needsBackward) {
-        const auto &rows = layout->rows(ofFirsts);
+        double probability, const PackedLayoutPointer &layout, bool ofRead, bool needsBackward) {
+        const auto &rows = layout->rows(ofRead);
         const at::Tensor x = source.contiguous(), gains = gain.contiguous();
         const at::Tensor other = residual ? residual->contiguous() : at::Tensor();
         const int64_t width = x.size(1);
@@ -66,7 +66,7 @@ struct ResidualNorm : torch::autograd::Function<ResidualNorm> {
         });
         if (needsBackward) {
             context->save_for_backward({normalized, deviations, gains});
-            save(SavedRows{layout, ofFirsts}, context);
+            save(SavedRows{layout, ofRead}, context);
             context->saved_data["hasBias"] = bias.has_value();
             context->saved_data["hasResidual"] = residual.has_value();
             save(mask, context);
@@ -107,8 +107,8 @@ struct ResidualNorm : torch::autograd::Function<ResidualNorm> {
 at::Tensor residualNorm(
     const at::Tensor &x, const std::optional<at::Tensor> &bias, const std::optional<at::Tensor> &residual,
     const at::Tensor &gain, const at::Tensor &shift, double epsilon, double probability,
-    const PackedLayoutPointer &layout, bool ofFirsts) {
-    const auto &rows = layout->rows(ofFirsts);
+    const PackedLayoutPointer &layout, bool ofRead) {
+    const auto &rows = layout->rows(ofRead);
     TORCH_CHECK(
         x.dim() == 2 && x.size(0) == rows.count, "rows ", x.sizes(), " for a layout of ", rows.count);
     TORCH_CHECK(gain.size(0) == 1 || gain.size(0) == layout->slotCount, "gains ", gain.sizes());
@@ -117,22 +117,22 @@ at::Tensor residualNorm(
             && (x.requires_grad() || (bias && bias->requires_grad()) || (residual && residual->requires_grad())
                 || gain.requires_grad() || shift.requires_grad());
         return ResidualNorm::apply(
-            x, bias, residual, gain, shift, epsilon, probability, layout, ofFirsts, needsBackward);
+            x, bias, residual, gain, shift, epsilon, probability, layout, ofRead, needsBackward);
     }
     // Where x is in half precision, all that follows is not: the bias is of the parameters' type.
     at::Tensor h = bias ? x + *bias : x.to(gain.scalar_type());
     if (probability > 0) h = dropout(h, probability);
     if (residual) h = h + *residual;
     if (gain.size(0) == 1) return at::layer_norm(h, {h.size(1)}, gain[0], shift, epsilon);
-    return at::layer_norm(h, {h.size(1)}, {}, {}, epsilon) * perRow(gain, *layout, ofFirsts) + shift;
+    return at::layer_norm(h, {h.size(1)}, {}, {}, epsilon) * perRow(gain, *layout, ofRead) + shift;
 }
 
 /// x ⊙ scale + shift by slot; one pass there, one back.
 struct Modulation : torch::autograd::Function<Modulation> {
     static at::Tensor forward(
         AutogradContext *context, const at::Tensor &source, const at::Tensor &scale, const at::Tensor &shift,
-        const PackedLayoutPointer &layout, bool ofFirsts) {
-        const auto &rows = layout->rows(ofFirsts);
+        const PackedLayoutPointer &layout, bool ofRead) {
+        const auto &rows = layout->rows(ofRead);
         const at::Tensor x = source.contiguous(), scales = scale.contiguous(), shifts = shift.contiguous();
         const int64_t width = x.size(1);
         at::Tensor y = at::empty_like(x);
@@ -146,7 +146,7 @@ struct Modulation : torch::autograd::Function<Modulation> {
             }
         });
         context->save_for_backward({x, scales});
-        save(SavedRows{layout, ofFirsts}, context);
+        save(SavedRows{layout, ofRead}, context);
         return y;
     }
 
@@ -214,23 +214,23 @@ struct BiasGELU : torch::autograd::Function<BiasGELU> {
 
 CTTensor ct_residual_norm(
     CTTensor source, CTTensor bias, CTTensor residual, CTTensor gain, CTTensor shift, double epsilon,
-    double probability, CTLayout layout, bool ofFirsts) {
+    double probability, CTLayout layout, bool ofRead) {
     return tensor([&] {
         return residualNorm(
             source->value, optionalTensor(bias), optionalTensor(residual), gain->value, shift->value, epsilon,
-            probability, layout->value, ofFirsts);
+            probability, layout->value, ofRead);
     });
 }
 
-CTTensor ct_modulate(CTTensor source, CTTensor scale, CTTensor shift, CTLayout layout, bool ofFirsts) {
+CTTensor ct_modulate(CTTensor source, CTTensor scale, CTTensor shift, CTLayout layout, bool ofRead) {
     return tensor([&] {
-        const auto &rows = layout->value->rows(ofFirsts);
+        const auto &rows = layout->value->rows(ofRead);
         TORCH_CHECK(source->value.size(0) == rows.count, "rows ", source->value.sizes(), " for ", rows.count);
         if (isFast(source->value)) {
-            return Modulation::apply(source->value, scale->value, shift->value, layout->value, ofFirsts);
+            return Modulation::apply(source->value, scale->value, shift->value, layout->value, ofRead);
         }
-        return source->value * perRow(scale->value, *layout->value, ofFirsts)
-            + perRow(shift->value, *layout->value, ofFirsts);
+        return source->value * perRow(scale->value, *layout->value, ofRead)
+            + perRow(shift->value, *layout->value, ofRead);
     });
 }
 

@@ -58,6 +58,24 @@ public final class FileDraft {
         }
     }
 
+    /// Writes the first `count` bytes of another draft from the byte `offset` of the file on.
+    ///
+    /// - Throws: ``FileWriteError``, also for a failure of an earlier write.
+    public func write(contentsOf other: FileDraft, count: Int, at offset: Int) throws(FileWriteError) {
+        var buffer = [UInt8](repeating: 0, count: min(count, 1 << 20))
+        var copied = 0
+        while copied < count {
+            let wanted = min(buffer.count, count - copied)
+            let read = buffer.withUnsafeMutableBytes { pread(other.descriptor, $0.baseAddress, wanted, off_t(copied)) }
+            if read < 0, errno == EINTR { continue }
+            guard read > 0 else {
+                throw FileWriteError(path: place.path, reason: .system(read == 0 ? EIO : errno))
+            }
+            try write(Array(buffer[..<read]), at: offset + copied)
+            copied += read
+        }
+    }
+
     /// Lends all that has been written so far to `body`.
     ///
     /// - Throws: ``FileWriteError`` if it can't be read back.

@@ -13,12 +13,12 @@ struct FeatureBuilder: Sendable {
 
     /// The set's files, in their order.
     let sources: [ExampleSource]
-    let tokenizer: WordPieceTokenizer
-    let maxSequenceLength: Int
+    let encoder: ExampleEncoder
     let hasLabels: Bool
+    let kind: any TaskKind
 
     /// A slice's examples; their offsets count from the slice's first word.
-    private struct Slice {
+    fileprivate struct Slice {
         var records: [FeatureFile.Record] = []
         var words: [Int32] = []
         var skippedRows = 0
@@ -31,56 +31,47 @@ struct FeatureBuilder: Sendable {
         do {
             try makeFolder(url.deletingLastPathComponent())
             let output = try FileDraft(for: url)
-            try write(key, to: output)
+            try write(key, to: output, url)
             try output.moveIntoPlace()
         } catch let error as FileWriteError {
             throw FeatureCacheError(path: error.path, reason: error.reason.description)
         }
     }
 
-    private func write(_ key: FeatureKey, to output: FileDraft) throws {
-        let capacity = try sources.map(countRows).reduce(0, +)
+    private func write(_ key: FeatureKey, to output: FileDraft, _ url: URL) throws {
         var header = FeatureFile.Header(
-            key: key.words, count: 0, capacity: capacity, wordCount: 0, skippedRows: 0, hasLabels: hasLabels)
+            key: key.words, count: 0, wordCount: 0, skippedRows: 0, hasLabels: hasLabels)
+        // Where the records stand in the file is known when the words before them are.
+        let records = try FileDraft(for: url)
         for source in sources {
             try source.mapped.withBytes { bytes in
                 var rows = source.rows(of: bytes)
                 while true {
                     let block = try nextBlock(of: &rows, source)
                     guard !block.isEmpty else { break }
-                    for slice in block { try append(slice, to: output, &header) }
+                    for slice in block { try append(slice, to: output, records, &header) }
                     source.mapped.releasePages()
                 }
             }
         }
         guard header.count > 0 else { throw sources[0].noRows }
+        try output.write(
+            contentsOf: records, count: header.count * FeatureFile.Record.size, at: header.recordOffset(0))
         try output.write(header.words(checksum: 0), at: 0)
         let checksum = try output.withContents(FeatureFile.checksum)
         try output.write(header.words(checksum: checksum), at: 0)
     }
 
-    private func countRows(_ source: ExampleSource) throws -> Int {
-        try source.mapped.withBytes { bytes in
-            var rows = source.rows(of: bytes)
-            var count = 0
-            while try source.next(&rows) != nil {
-                count += 1
-                // Gives back the memory of the pages looked at from time to time.
-                if count % (Self.sliceLines * Self.slicesPerBlock) == 0 { source.mapped.releasePages() }
-            }
-            return count
-        }
-    }
-
-    private func append(_ slice: Slice, to output: FileDraft, _ header: inout FeatureFile.Header) throws {
+    private func append(
+        _ slice: Slice, to output: FileDraft, _ records: FileDraft, _ header: inout FeatureFile.Header
+    ) throws {
         let words = slice.records.flatMap { record in
             var record = record
             record.offset += header.wordCount
             return record.words
         }
-        try output.write(words, at: FeatureFile.recordOffset(header.count))
-        let wordsOffset = FeatureFile.wordsOffset(capacity: header.capacity)
-        try output.write(slice.words, at: wordsOffset + header.wordCount * MemoryLayout<Int32>.size)
+        try records.write(words, at: header.count * FeatureFile.Record.size)
+        try output.write(slice.words, at: FeatureFile.wordOffset(header.wordCount))
         header.count += slice.records.count
         header.wordCount += slice.words.count
         header.skippedRows += slice.skippedRows
@@ -106,7 +97,7 @@ struct FeatureBuilder: Sendable {
         let work = slices
         let results = Mutex<[Result<Slice, any Error>?]>(Array(repeating: nil, count: work.count))
         DispatchQueue.concurrentPerform(iterations: work.count) { index in
-            let result = Result { try source.mapped.withBytes { try encode(work[index], of: $0, source.parser) } }
+            let result = Result { try source.mapped.withBytes { try encode(work[index], of: $0, source) } }
             results.withLock { $0[index] = result }
         }
         let encoded = try results.withLock { $0 }.compactMap { try $0?.get() }
@@ -115,49 +106,36 @@ struct FeatureBuilder: Sendable {
     }
 
     private func encode(
-        _ rows: [RowSpan], of bytes: UnsafeRawBufferPointer, _ parser: RowParser
+        _ rows: [RowSpan], of bytes: UnsafeRawBufferPointer, _ source: ExampleSource
     ) throws -> Slice {
         var slice = Slice()
         for span in rows {
-            guard case .row(let row) = try parser.outcome(of: span, in: bytes) else {
+            guard case .row(let row) = try source.parser.outcome(of: span, in: bytes) else {
                 slice.skippedRows += 1
                 continue
             }
-            let encoding = encode(row, of: bytes)
-            // A single number stands in the record itself, several behind the ids.
-            let isScalar = row.target.count == 1
-            slice.records.append(
-                FeatureFile.Record(
-                    offset: slice.words.count, length: encoding.inputIDs.count,
-                    firstSegmentLength: encoding.tokenTypeIDs.firstIndex(of: 1) ?? encoding.tokenTypeIDs.count,
-                    line: row.line, label: isScalar ? row.target[0] : .nan,
-                    targetCount: isScalar ? 0 : row.target.count))
-            slice.words.append(contentsOf: encoding.inputIDs)
-            if !isScalar { slice.words.append(contentsOf: row.target.map { Int32(bitPattern: $0.bitPattern) }) }
+            let examples: [EncodedExample]
+            do {
+                examples = try row.withContents(of: bytes) { try kind.examples(of: $0, encoder: encoder) }
+            } catch let problem as DataFileError.Problem {
+                throw DataFileError(path: source.path, line: span.line, problem: problem)
+            }
+            for example in examples { slice.append(example, line: row.line) }
         }
         return slice
     }
-
-    private func encode(_ row: Row, of bytes: UnsafeRawBufferPointer) -> Encoding {
-        row.first.withText(of: bytes) { first in
-            guard let second = row.second else {
-                return tokenizer.encode(utf8: first, pair: nil, maxLength: maxSequenceLength)
-            }
-            return second.withText(of: bytes) {
-                tokenizer.encode(utf8: first, pair: $0, maxLength: maxSequenceLength)
-            }
-        }
-    }
 }
 
-extension FieldValue {
-    /// Lends the value as one text; several are joined by spaces.
-    fileprivate func withText<Result>(
-        of file: UnsafeRawBufferPointer, _ body: (UnsafeRawBufferPointer) -> Result
-    ) -> Result {
-        if case .list(let values) = self {
-            return Array(values.joined(separator: [0x20])).withUnsafeBytes(body)
-        }
-        return withBytes(of: file) { body(UnsafeRawBufferPointer(rebasing: $0[0])) }
+extension FeatureBuilder.Slice {
+    mutating func append(_ example: EncodedExample, line: Int) {
+        let first = example.sequences[0]
+        let extras = FeatureFile.extras(of: example)
+        records.append(
+            FeatureFile.Record(
+                offset: words.count, length: example.sequences.reduce(0) { $0 + $1.inputIDs.count },
+                firstSegmentLength: first.firstSegmentLength, line: line,
+                label: extras.isEmpty ? example.marks.target.first ?? .nan : .nan, extraCount: extras.count))
+        for sequence in example.sequences { words.append(contentsOf: sequence.inputIDs) }
+        words.append(contentsOf: extras)
     }
 }

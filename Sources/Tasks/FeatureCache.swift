@@ -49,7 +49,8 @@ public struct FeatureCache: Sendable {
             } catch is SystemError {}
         }
         try FeatureBuilder(
-            sources: sources, tokenizer: tokenizer, maxSequenceLength: maxSequenceLength, hasLabels: file.columns.hasLabel
+            sources: sources, encoder: ExampleEncoder(tokenizer: tokenizer, maxSequenceLength: maxSequenceLength),
+            hasLabels: file.columns.hasLabel, kind: task.kind
         ).build(key: key, at: url)
         do {
             return try FeatureSet(contentsOf: path, key: key, labels: labels, origin: origin)

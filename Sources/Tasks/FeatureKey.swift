@@ -16,6 +16,7 @@ struct FeatureKey: Sendable, Equatable {
         let file: String
         let hasHeader: Bool
         let columns: [String?]
+        let choices: [String]?
         let skipsDamagedRows: Bool
         let indexColumn: String?
         let labels: [String]?
@@ -40,6 +41,7 @@ struct FeatureKey: Sendable, Equatable {
             hasHeader: columns.hasHeader,
             columns: [columns.first.description, columns.second?.description]
                 + (columns.label == nil ? [nil] : columns.labelColumns.map(\.description)),
+            choices: columns.choices.isEmpty ? nil : columns.choices.map(\.description),
             skipsDamagedRows: file.skipsDamagedRows,
             indexColumn: file.indexColumn, labels: kind.labels.isEmpty ? nil : kind.labels,
             scoreRange: (kind as? Regression)?.range.map { [$0.lowerBound, $0.upperBound] },
@@ -47,7 +49,7 @@ struct FeatureKey: Sendable, Equatable {
             addedTokens: cache.tokenizer.addedTokens.isEmpty ? nil : cache.tokenizer.addedTokens,
             findsMask: cache.tokenizer.findsMask ? nil : false,
             maxSequenceLength: cache.maxSequenceLength, rows: FeatureKey.rows(of: file),
-            kind: kind.hasScalarTarget ? nil : kind.name)
+            kind: (kind as? any SequenceKind)?.hasScalarTarget == true ? nil : kind.name)
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys]
         let hash = SHA256(try encoder.encode(content))

@@ -3,12 +3,11 @@ import Foundation
 
 /// One example, encoded. Its ids are borrowed from the set it comes from.
 public struct FeatureView {
-    /// `[length]`: [CLS] first [SEP], and for a pair second [SEP]; no padding.
+    /// `[length]`: [CLS] first [SEP], and for a pair second [SEP]; no padding; of several sequences one after the other.
     public let inputIDs: UnsafeBufferPointer<Int32>
-    /// How many of the ids have token type 0; those after them have type 1.
-    public let firstSegmentLength: Int
-    /// As the task's kind has it: the class index, or the score, or 0 and 1 for each label; empty in a set without labels.
-    public let target: [Float]
+    /// Of each sequence its ids, and how many of them have token type 0; those after them have type 1.
+    public let sequences: [(length: Int, firstSegmentLength: Int)]
+    public let marks: ExampleMarks
     /// The line of the source file it was read from, counted from 1.
     public let line: Int
 }
@@ -40,6 +39,24 @@ public final class FeatureSet: Sendable {
         self.origin = origin
         identity = key.hexadecimal
         places = nil
+        if let index = firstDamagedExample(labels) {
+            throw DamagedFile(reason: "what it says of example \(index) is not what it says of an example of the task's")
+        }
+    }
+
+    /// The first example whose words after its ids can't be those of one of this kind.
+    private func firstDamagedExample(_ kind: (any TaskKind)?) -> Int? {
+        defer { mapped.releasePages() }
+        return mapped.withBytes { bytes in
+            (0..<header.count).first { index in
+                let record = record(at: index)
+                guard record.extraCount > 0 else { return false }
+                let start = record.offset + record.length
+                let stored = words(start..<start + record.extraCount, of: bytes)
+                guard let extras = FeatureFile.Extras(stored, length: record.length) else { return true }
+                return kind.map { !$0.allows(extras.marks, lengths: extras.sequences.map(\.length)) } ?? false
+            }
+        }
     }
 
     private init(_ whole: FeatureSet, places: [UInt32], identity: String) {
@@ -71,9 +88,7 @@ public final class FeatureSet: Sendable {
 
     /// The number of input ids of all examples together.
     public var tokenCount: Int {
-        let targets = record(at: 0).targetCount
-        if places == nil { return header.wordCount - header.count * targets }
-        return (0..<count).reduce(0) { $0 + length(at: $1) }
+        (0..<count).reduce(0) { $0 + length(at: $1) }
     }
 
     /// The number of input ids of the example at `index`.
@@ -82,8 +97,19 @@ public final class FeatureSet: Sendable {
     }
 
     /// The target of the example at `index`, as the task's kind has it; empty in a set without labels.
-    public func target(at index: Int) -> [Float] {
-        target(of: record(at: index))
+    public func target(at index: Int) -> [Float] { marks(at: index).target }
+
+    /// What is known of the example at `index` beside its tokens.
+    public func marks(at index: Int) -> ExampleMarks {
+        let record = record(at: index)
+        return mapped.withBytes { extras(of: record, in: $0).marks }
+    }
+
+    /// The ids of each sequence of the example at `index`.
+    public func sequenceLengths(at index: Int) -> [Int] {
+        let record = record(at: index)
+        if record.extraCount == 0 { return [record.length] }
+        return mapped.withBytes { extras(of: record, in: $0).sequences.map(\.length) }
     }
 
     /// Lends the example at `index`, in 0..<`count`, to `body`; its ids must not leave it.
@@ -91,29 +117,31 @@ public final class FeatureSet: Sendable {
         let record = record(at: index)
         return try mapped.withBytes { bytes in
             let ids = words(record.offset..<record.offset + record.length, of: bytes)
+            let extras = extras(of: record, in: bytes)
             return try ids.withMemoryRebound(to: Int32.self) { ids in
-                try body(
-                    FeatureView(
-                        inputIDs: ids, firstSegmentLength: record.firstSegmentLength, target: target(of: record),
-                        line: record.line))
+                try body(FeatureView(inputIDs: ids, sequences: extras.sequences, marks: extras.marks, line: record.line))
             }
         }
     }
 
-    private func target(of record: FeatureFile.Record) -> [Float] {
-        guard hasLabels else { return [] }
-        guard record.targetCount > 0 else { return [record.label] }
-        let start = record.offset + record.length
-        return mapped.withBytes { bytes in
-            words(start..<start + record.targetCount, of: bytes).withMemoryRebound(to: Float.self) { Array($0) }
+    private func extras(of record: FeatureFile.Record, in bytes: UnsafeRawBufferPointer) -> FeatureFile.Extras {
+        guard record.extraCount > 0 else {
+            return FeatureFile.Extras(
+                sequences: [(record.length, record.firstSegmentLength)],
+                marks: ExampleMarks(target: hasLabels ? [record.label] : []))
         }
+        let start = record.offset + record.length
+        let stored = words(start..<start + record.extraCount, of: bytes)
+        guard let extras = FeatureFile.Extras(stored, length: record.length) else {
+            preconditionFailure("the words of each example were checked when the file was opened")
+        }
+        return extras
     }
 
     private func words(_ range: Range<Int>, of bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
         let size = MemoryLayout<Int32>.size
-        let start = FeatureFile.wordsOffset(capacity: header.capacity)
-        return UnsafeRawBufferPointer(
-            rebasing: bytes[start + range.lowerBound * size..<start + range.upperBound * size])
+        let start = FeatureFile.wordOffset(range.lowerBound)
+        return UnsafeRawBufferPointer(rebasing: bytes[start..<start + range.count * size])
     }
 
     /// Gives back the memory that the examples looked at take; they are read again when they are looked at again.
@@ -122,6 +150,6 @@ public final class FeatureSet: Sendable {
     private func record(at index: Int) -> FeatureFile.Record {
         precondition((0..<count).contains(index), "example \(index) of \(count)")
         let place = places.map { Int($0[index]) } ?? index
-        return mapped.withBytes { FeatureFile.Record($0, at: FeatureFile.recordOffset(place)) }
+        return mapped.withBytes { FeatureFile.Record($0, at: header.recordOffset(place)) }
     }
 }

@@ -93,6 +93,8 @@ public struct TaskDefinition: Sendable, Hashable {
     public var meanMetric: Metric?
     /// The names of a row's texts, one or two, where they are not those of GLUE.
     public var textFields: [String]?
+    /// The names of the texts to choose from, a column each or one with a list; nil where there are none.
+    public var choiceFields: [String]?
     /// What its loss weighs beside those of other tasks in a batch.
     public var weight = 1.0
     public var train: DataFile
@@ -117,13 +119,13 @@ public struct TaskDefinition: Sendable, Hashable {
     }
 
     /// Whether its examples are pairs of texts.
-    public var isPair: Bool { train.columns.hasSecond }
+    public var isPair: Bool { train.columns.hasSecond || !train.columns.choices.isEmpty }
 
     /// The sets that it is evaluated on, by their names.
     public var devNames: [String] { devShare == nil ? dev.map(\.name) : [name] }
 
     /// The task as a model records it.
-    public var head: TaskHead { TaskHead(name: name, kind: kind.recorded, textFields: textFields) }
+    public var head: TaskHead { TaskHead(name: name, kind: kind.recorded, textFields: textFields, choiceFields: choiceFields) }
 
     /// The files of a split: one for training, one or more to evaluate and to predict.
     public func files(for split: Split) -> [DataFile] {

@@ -77,6 +77,8 @@ public struct DataFileError: Error, Equatable, CustomStringConvertible {
         case unknownLabel(found: String, allowed: [String])
         case notANumber(found: String)
         case outOfRange(found: String, range: ClosedRange<Float>)
+        /// What a row of the task's kind can't be, as a sentence.
+        case rule(String)
     }
 
     public var path: String
@@ -101,6 +103,7 @@ extension DataFileError.Problem: CustomStringConvertible {
             return "\(set) is read from this file in the folder with GLUE's data, and no such folder is given."
         case .unreadable(let reason):
             return "cannot be read: \(reason)."
+        case .rule(let text): return text
         case .noRows:
             return "the file holds no examples."
         case .misplaced(let content):

@@ -5,6 +5,9 @@ public struct Encoding: Sendable, Equatable {
     /// For each token 0, or 1 from the second text on.
     public var tokenTypeIDs: [Int32]
 
+    /// How many of the tokens have type 0.
+    public var firstSegmentLength: Int { tokenTypeIDs.firstIndex(of: 1) ?? tokenTypeIDs.count }
+
     public init(inputIDs: [Int32], tokenTypeIDs: [Int32]) {
         self.inputIDs = inputIDs
         self.tokenTypeIDs = tokenTypeIDs

@@ -6,8 +6,8 @@ public final class PackedLayout {
     public enum Rows: Sendable {
         /// One a token.
         case tokens
-        /// One a sequence: its first token's.
-        case firstTokens
+        /// Those that are read of the encoder's output: of each sequence its first ones.
+        case read
     }
 
     let handle: CTLayout
@@ -17,16 +17,23 @@ public final class PackedLayout {
     ///   - slots: which of the batch's `slotCount` tasks each sequence is of.
     ///   - slotCount: the tasks in the batch.
     ///   - attentionMask: whether a token may be attended to, [tokens]; nil where all may.
+    ///   - reads: how many rows are read of each sequence; nil for its first token's alone.
     /// - Throws: `TorchError` for an empty sequence or a slot that isn't there.
-    public init(lengths: [Int], slots: [Int], slotCount: Int, attentionMask: [Bool]? = nil) throws {
+    public init(
+        lengths: [Int], slots: [Int], slotCount: Int, attentionMask: [Bool]? = nil, reads: [Int]? = nil
+    ) throws {
         let tokens = lengths.reduce(0, +)
         precondition(
-            lengths.count == slots.count && attentionMask?.count ?? tokens == tokens, "lists of different batches")
-        let (lengths, slots) = (lengths.map(Int64.init), slots.map(Int64.init))
-        let layout =
-            attentionMask?.withUnsafeBufferPointer {
-                ct_layout(lengths, slots, lengths.count, slotCount, $0.baseAddress)
-            } ?? ct_layout(lengths, slots, lengths.count, slotCount, nil)
+            lengths.count == slots.count && attentionMask?.count ?? tokens == tokens
+                && reads?.count ?? slots.count == slots.count, "lists of different batches")
+        let (lengths, slots, reads) = (lengths.map(Int64.init), slots.map(Int64.init), reads?.map(Int64.init))
+        func layout(_ mask: UnsafePointer<Bool>?, _ reads: UnsafePointer<Int64>?) -> CTLayout? {
+            ct_layout(lengths, slots, lengths.count, slotCount, mask, reads)
+        }
+        func layout(_ mask: UnsafePointer<Bool>?) -> CTLayout? {
+            reads.map { $0.withUnsafeBufferPointer { layout(mask, $0.baseAddress) } } ?? layout(mask, nil)
+        }
+        let layout = attentionMask.map { $0.withUnsafeBufferPointer { layout($0.baseAddress) } } ?? layout(nil)
         guard let layout else { throw TorchError() }
         handle = layout
     }
@@ -63,7 +70,7 @@ public struct DiagonalBlocks {
 
 /// softmax(Q Kᵀ / √d + B) V within each sequence and head, with dropout on the weights: [rows, hidden].
 /// - Parameters:
-///   - query: Q of all tokens, or of the first of each sequence.
+///   - query: Q of all tokens, or of the rows that are read.
 ///   - key: K, of all tokens.
 ///   - value: V, of all tokens.
 ///   - blocks: B, or nil for none.
@@ -82,7 +89,7 @@ public func packedAttention(
             blocks: blocks?.rows.handle)
         return try Tensor(
             ct_packed_attention(
-                &operands, Int64(blocks?.height ?? 0), Int64(heads), dropout, layout.handle, rows == .firstTokens))
+                &operands, Int64(blocks?.height ?? 0), Int64(heads), dropout, layout.handle, rows == .read))
     }
 }
 
@@ -104,14 +111,14 @@ public func residualNorm(
     try Tensor(
         ct_residual_norm(
             x.handle, bias?.handle, residual?.handle, gain.handle, shift.handle, epsilon, dropout, layout.handle,
-            rows == .firstTokens))
+            rows == .read))
 }
 
 /// x ⊙ scale + shift, with a scale and a shift for each slot, [slots, width]: [rows, width].
 public func modulated(
     _ x: Tensor, scale: Tensor, shift: Tensor, layout: PackedLayout, rows: PackedLayout.Rows
 ) throws -> Tensor {
-    try Tensor(ct_modulate(x.handle, scale.handle, shift.handle, layout.handle, rows == .firstTokens))
+    try Tensor(ct_modulate(x.handle, scale.handle, shift.handle, layout.handle, rows == .read))
 }
 
 /// z Φ(z) of z = x + bias, with the error function: [rows, width] and [width].

@@ -106,7 +106,7 @@ struct ForwardPass {
         } else {
             compared.insert("sequence_output")
         }
-        try compare("pooled_output", output.pooled.elements())
+        try compare("pooled_output", XCTUnwrap(output.pooled).elements())
 
         // The original's are of the run's type, ours are computed from float32 logits.
         let entropyLimit = max(tolerance.output, 1e-6)

@@ -200,6 +200,7 @@ struct GoldenBatch {
         batch.tokenTypeIDs = positions.map { tokenTypeIDs[$0] }
         batch.lengths = lengths(cut)
         batch.taskIDs = taskIDs
+        batch.sequenceCounts = taskIDs.map { _ in 1 }
         let mask = positions.map { isVisible[$0] }
         batch.attentionMask = mask.contains(false) ? mask : nil
         return batch

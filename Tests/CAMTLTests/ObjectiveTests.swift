@@ -7,7 +7,7 @@ import XCTest
 
 /// What decoders are trained by: the tensors' losses beside the kinds' own.
 final class ObjectiveTests: ComputingTestCase {
-    private func kinds() throws -> [any TaskObjective] {
+    private func kinds() throws -> [any TaskObjective & SequenceKind] {
         [
             try Classification(labels: ["a", "b", "c"]), Regression(), try MultiLabel(labels: ["a", "b", "c", "d"]),
             try MultiLabel(labels: ["a"]),
@@ -114,5 +114,12 @@ final class ObjectiveTests: ComputingTestCase {
         var batch = PackedBatch()
         fill(&batch)
         return batch
+    }
+}
+
+extension TaskObjective {
+    /// The loss of examples with one row of logits each.
+    func loss(logits: Tensor, targets: [[Double]]) throws -> Tensor {
+        try loss(DecoderOutput(logits: logits, rowCounts: targets.map { _ in 1 }, targets: targets))
     }
 }

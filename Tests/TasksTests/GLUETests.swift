@@ -84,8 +84,9 @@ final class GLUETests: XCTestCase {
         }
         let start = "the model's entry for task \"x\" is malformed: "
         XCTAssertEqual(
-            message(#"{"name": "x", "type": "tagging"}"#),
-            start + "type \"tagging\" is none of classification, regression, multilabel.")
+            message(#"{"name": "x", "type": "ranking"}"#),
+            start
+                + "type \"ranking\" is none of classification, regression, multilabel, tagging, choice.")
         XCTAssertEqual(
             message(#"{"name": "x", "type": "classification"}"#),
             start + "a classification wants two or more different labels, found [].")

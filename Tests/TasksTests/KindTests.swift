@@ -9,7 +9,7 @@ final class KindTests: XCTestCase {
 
     private func names(_ count: Int) -> [String] { (0..<count).map { "l\($0)" } }
 
-    private func values(_ kind: some TaskKind, _ metrics: [Metric], _ logits: [[Float]], _ targets: [[Float]]) throws
+    private func values(_ kind: some SequenceKind, _ metrics: [Metric], _ logits: [[Float]], _ targets: [[Float]]) throws
         -> [Double]
     {
         try kind.values(of: metrics, logits: logits.flatMap { $0 }, targets: targets.flatMap { $0 })
@@ -220,7 +220,7 @@ final class KindTests: XCTestCase {
     }
 
     func testEveryKindMeasuresAllThatItsTasksMayName() throws {
-        func assertFinite(_ kind: some TaskKind, _ logits: [Float], _ targets: [Float], line: UInt = #line) throws {
+        func assertFinite(_ kind: some SequenceKind, _ logits: [Float], _ targets: [Float], line: UInt = #line) throws {
             let metrics = type(of: kind).allowedMetrics
             for (metric, value) in zip(metrics, try kind.values(of: metrics, logits: logits, targets: targets)) {
                 XCTAssertTrue(value.isFinite, "\(kind.name): \(metric)", line: line)

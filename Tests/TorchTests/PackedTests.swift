@@ -57,7 +57,7 @@ final class PackedTests: EveryProcessorChoiceTestCase {
         for (heads, width, blockWidth) in [(2, 8, 0), (3, 32, 12), (2, 24, 40), (1, 64, 5)] {
             let hidden = heads * width
             for (number, batch) in batches.enumerated() {
-                for rows in [PackedLayout.Rows.tokens, .firstTokens] {
+                for rows in [PackedLayout.Rows.tokens, .read] {
                     let layout = try batch.layout()
                     let queries = rows == .tokens ? batch.tokens : batch.lengths.count
                     var inputs = try [queries, batch.tokens, batch.tokens].enumerated().map {
@@ -96,7 +96,7 @@ final class PackedTests: EveryProcessorChoiceTestCase {
     func testNormOfSums() throws {
         for width in [8, 40, 384] {
             for (number, batch) in batches.enumerated() {
-                for (rows, gains) in [(PackedLayout.Rows.tokens, 3), (.firstTokens, 3), (.tokens, 1)] {
+                for (rows, gains) in [(PackedLayout.Rows.tokens, 3), (.read, 3), (.tokens, 1)] {
                     let layout = try batch.layout()
                     let count = rows == .tokens ? batch.tokens : batch.lengths.count
                     let inputs = try [
@@ -119,7 +119,7 @@ final class PackedTests: EveryProcessorChoiceTestCase {
 
     func testModulation() throws {
         for (number, batch) in batches.enumerated() {
-            for rows in [PackedLayout.Rows.tokens, .firstTokens] {
+            for rows in [PackedLayout.Rows.tokens, .read] {
                 let layout = try batch.layout()
                 let count = rows == .tokens ? batch.tokens : batch.lengths.count
                 let inputs = try [

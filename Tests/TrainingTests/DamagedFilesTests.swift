@@ -161,7 +161,7 @@ final class DamagedFilesTests: ToyTestCase {
         func features() throws -> [[Int32]] {
             let set = try cache.features(of: task, in: task.train, dataDirectory: dataDirectory)
             return (0..<set.count).map { index in
-                set.withExample(at: index) { Array($0.inputIDs) + [Int32($0.target.first ?? -1)] }
+                set.withExample(at: index) { Array($0.inputIDs) + [Int32($0.marks.target.first ?? -1)] }
             }
         }
         let expected = try features()

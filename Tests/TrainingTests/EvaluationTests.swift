@@ -18,8 +18,8 @@ final class EvaluationTests: ToyTestCase {
     private func logits(_ model: CAMTLModel, _ task: TaskData, batchSize: Int) throws -> [Float] {
         let features = task.dev[0].features
         return try Evaluator(model: model, batchSize: batchSize, pieceTokens: 1).logits(
-            task: task.id, lengths: (0..<features.count).map(features.length)
-        ) { $1.append(features, at: $0, taskID: task.id) }
+            task: task.id, sizes: (0..<features.count).map { Evaluator.Size(tokens: features.length(at: $0), rows: 1) }
+        ) { $1.append(features, at: $0, taskID: task.id) }.flatMap { $0 }
     }
 
     func testBatchesGiveWhatEachSequenceGivesAlone() throws {

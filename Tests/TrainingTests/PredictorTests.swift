@@ -28,9 +28,8 @@ final class PredictorTests: ToyTestCase {
         let examples = try task.definition.examples(in: task.definition.dev[0], dataDirectory: dataDirectory).examples
         let encodings = examples.map { trained.tokenizer.encode($0.first, pair: $0.second, maxLength: 16) }
         let logits = try Evaluator(model: trained.model, batchSize: 8).logits(
-            task: task.id, lengths: encodings.map(\.inputIDs.count)
+            task: task.id, sizes: encodings.map { Evaluator.Size(tokens: $0.inputIDs.count, rows: 1) }
         ) { $1.append(inputIDs: encodings[$0].inputIDs, tokenTypeIDs: encodings[$0].tokenTypeIDs, taskID: task.id) }
-        let width = task.definition.kind.width
         return examples.indices.map { index in
             let (encoding, first) = (encodings[index], examples[index].first)
             let content =
@@ -43,7 +42,7 @@ final class PredictorTests: ToyTestCase {
                 }
             return Row(
                 task: name, json: "{\"task\": \"\(name)\", \(content)}",
-                logits: Array(logits[index * width..<(index + 1) * width]))
+                logits: Array(logits[index]))
         }
     }
 

@@ -1,3 +1,4 @@
+import Tasks
 import Torch
 
 /// Sequences of a batch, one after the other without padding: the model's input.
@@ -12,19 +13,24 @@ public struct PackedBatch: Sendable, Equatable {
     public var taskIDs: [Int] = []
     /// Whether a token may be attended to: [tokens], or nil where all may. Sequences that do carry padding say so here.
     public var attentionMask: [Bool]?
+    /// The sequences of each example, which stand one after the other: one, or as many as it has choices.
+    public var sequenceCounts: [Int] = []
 
     public init() {}
 
     public var count: Int { lengths.count }
 
     /// Adds a sequence without padding.
+    ///
+    /// - Parameter continuesExample: whether it is a further one of the last example.
     public mutating func append<IDs: Collection<Int32>, Types: Collection<Int32>>(
-        inputIDs: IDs, tokenTypeIDs: Types, taskID: Int
+        inputIDs: IDs, tokenTypeIDs: Types, taskID: Int, continuesExample: Bool = false
     ) {
         self.inputIDs.append(contentsOf: inputIDs.lazy.map(Int64.init))
         self.tokenTypeIDs.append(contentsOf: tokenTypeIDs.lazy.map(Int64.init))
         lengths.append(inputIDs.count)
         taskIDs.append(taskID)
+        if continuesExample { sequenceCounts[sequenceCounts.count - 1] += 1 } else { sequenceCounts.append(1) }
     }
 }
 
@@ -33,47 +39,89 @@ final class Layout {
     let longest: Int
     /// The tasks in the batch, in rising order: a "slot" is a position in this list.
     let tasks: [Int]
-    /// Positions of each task's sequences in the batch, by slot.
-    let samples: [[Int]]
+    /// What the decoder of each task has to do, by slot.
+    let slots: [Slot]
     let inputIDs: Tensor
     let tokenTypeIDs: Tensor
     let positionIDs: Tensor
     let taskIDs: Tensor
     let packed: PackedLayout
-    private let firstTokens: Tensor
+    private let hasFirsts: Bool
+    /// The token of each row that is read.
+    private let readTokens: Tensor
+    /// The sequences whose first token alone is read: their rows among those that are read; nil where it is so of all.
+    private let firstRows: Tensor?
 
-    init(_ batch: PackedBatch, device: Device) throws {
+    /// The part of a batch that is of one task.
+    struct Slot {
+        /// Positions of its examples in the batch.
+        var samples: [Int] = []
+        /// The rows of the decoder's input of each example.
+        var rowCounts: [Int] = []
+        /// The rows of the decoder's input: among those that are read where it reads tokens, else among the pooled ones.
+        var rows: [Int64] = []
+    }
+
+    /// - Parameters:
+    ///   - batch: the sequences.
+    ///   - inputs: what the decoder of each task reads, by the task's position in the model's list.
+    ///   - device: where tensors are made.
+    init(_ batch: PackedBatch, inputs: [DecoderInput], device: Device) throws {
         func tensor(_ values: [Int64]) throws -> Tensor { try Tensor(values, device: device) }
         longest = batch.lengths.max() ?? 0
         let tasks = Set(batch.taskIDs).sorted()
         self.tasks = tasks
         let slotOfTask = Dictionary(uniqueKeysWithValues: tasks.enumerated().map { ($1, $0) })
-        let slots = batch.taskIDs.map { slotOfTask[$0, default: 0] }
-        samples = tasks.indices.map { slot in slots.indices.filter { slots[$0] == slot } }
-        var firsts: [Int64] = []
+        let slotOfSequence = batch.taskIDs.map { slotOfTask[$0, default: 0] }
         var positions: [Int64] = []
         positions.reserveCapacity(batch.inputIDs.count)
-        for length in batch.lengths {
-            firsts.append(Int64(positions.count))
-            positions.append(contentsOf: 0..<Int64(length))
+        var (read, firsts): ([Int64], [Int64]) = ([], [])
+        let reads = zip(batch.lengths, batch.taskIDs).map { inputs[$1] == .tokens ? $0 : 1 }
+        var slots = tasks.map { _ in Slot() }
+        var sequence = 0
+        for (sample, count) in batch.sequenceCounts.enumerated() {
+            let slot = slotOfSequence[sequence]
+            slots[slot].samples.append(sample)
+            slots[slot].rowCounts.append(reads[sequence..<sequence + count].reduce(0, +))
+            for _ in 0..<count {
+                let start = Int64(positions.count)
+                if inputs[batch.taskIDs[sequence]] == .tokens {
+                    slots[slot].rows += Int64(read.count)..<Int64(read.count + reads[sequence])
+                } else {
+                    slots[slot].rows.append(Int64(firsts.count))
+                    firsts.append(Int64(read.count))
+                }
+                read += start..<start + Int64(reads[sequence])
+                positions.append(contentsOf: 0..<Int64(batch.lengths[sequence]))
+                sequence += 1
+            }
         }
+        self.slots = slots
         inputIDs = try tensor(batch.inputIDs)
         tokenTypeIDs = try tensor(batch.tokenTypeIDs)
         positionIDs = try tensor(positions)
         taskIDs = try tensor(tasks.map(Int64.init))
-        firstTokens = try tensor(firsts)
+        readTokens = try tensor(read)
+        hasFirsts = !firsts.isEmpty
+        firstRows = firsts.count == read.count ? nil : try tensor(firsts)
         packed = try PackedLayout(
-            lengths: batch.lengths, slots: slots, slotCount: tasks.count, attentionMask: batch.attentionMask)
+            lengths: batch.lengths, slots: slotOfSequence, slotCount: tasks.count, attentionMask: batch.attentionMask,
+            reads: firsts.count == read.count ? nil : reads)
     }
 
-    /// [tokens, hidden] -> itself, or the first token of each sequence: [sequences, hidden].
+    /// [tokens, hidden] -> itself, or the rows that are read.
     func rows(_ rows: PackedLayout.Rows, of x: Tensor) throws -> Tensor {
-        rows == .tokens ? x : try x.selected(0, firstTokens)
+        rows == .tokens ? x : try x.selected(0, readTokens)
     }
 
-    /// [sequences, width] -> those of the task in `slot`.
+    /// The rows that are read -> those of first tokens that are pooled, or nil where none is.
+    func firstTokens(of read: Tensor) throws -> Tensor? {
+        hasFirsts ? try firstRows.map { try read.selected(0, $0) } ?? read : nil
+    }
+
+    /// What the decoders of the slot's kind read -> the rows of the task in `slot`.
     func rows(of slot: Int, _ x: Tensor) throws -> Tensor {
-        tasks.count == 1 ? x : try x.selected(0, Tensor(samples[slot].map(Int64.init), device: x.device))
+        slots[slot].rows.count == x.size(0) ? x : try x.selected(0, Tensor(slots[slot].rows, device: x.device))
     }
 }
 

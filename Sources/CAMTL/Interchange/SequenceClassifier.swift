@@ -74,7 +74,7 @@ struct SequenceClassifier {
                 "this is a \(Self.architecture), a classifier of one task, and it does not say which: give exactly "
                     + "one with --tasks")
         }
-        if let problemType, problemType != type(of: task.kind).problemType {
+        if let problemType, problemType != (task.kind as? any SequenceKind).map({ type(of: $0).problemType }) {
             throw fail("its \"problem_type\" is \"\(problemType)\", and \(task.name) is \(task.kind.summary)")
         }
         guard let head = task.ordered(byOutputs: outputs) else {

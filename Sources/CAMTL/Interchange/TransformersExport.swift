@@ -90,7 +90,7 @@ extension ModelConfiguration {
             "torch_dtype": "float32",
         ]
         let labels = task.kind.labels.isEmpty ? ["LABEL_0"] : task.kind.labels
-        fields["problem_type"] = type(of: task.kind).problemType
+        fields["problem_type"] = (task.kind as? any SequenceKind).map { type(of: $0).problemType }
         fields["num_labels"] = labels.count
         fields["id2label"] = Dictionary(uniqueKeysWithValues: labels.enumerated().map { ("\($0)", $1) })
         fields["label2id"] = Dictionary(uniqueKeysWithValues: labels.enumerated().map { ($1, $0) })

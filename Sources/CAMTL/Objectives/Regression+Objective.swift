@@ -3,8 +3,8 @@ import Torch
 
 extension Regression: TaskObjective {
     /// The squared error.
-    func loss(logits: Tensor, targets: [[Double]]) throws -> Tensor {
-        let values = try Tensor(targets.map { $0[0] }, device: logits.device).to(logits.dtype)
-        return try meanSquaredError(logits.reshaped([-1]), values)
+    func loss(_ output: DecoderOutput) throws -> Tensor {
+        let values = try Tensor(output.targets.map { $0[0] }, device: output.logits.device).to(output.logits.dtype)
+        return try meanSquaredError(output.logits.reshaped([-1]), values)
     }
 }

@@ -162,18 +162,20 @@ CTTensor ct_recomputed(
     CTRecomputedBody body);
 
 // Packed batches: sequences without padding, one after the other, in matrices with a row a token. Each sequence is of a
-// "slot", its task's position among those of the batch. `of_firsts` means matrices with a row a sequence instead, of
-// its first token.
+// "slot", its task's position among those of the batch. `of_read` means matrices that have of each sequence but the
+// first rows, those that are read of an encoder's output.
 
 typedef struct CTLayoutImpl *CTLayout;
 
-/// `visible`: whether each token may be attended to, or NULL where all may.
+/// `visible`: whether each token may be attended to, or NULL where all may. `reads`: how many rows are read of each
+/// sequence, or NULL for its first token's alone.
 CTLayout ct_layout(
-    const int64_t *lengths, const int64_t *slots, size_t count, size_t slot_count, const bool *visible);
+    const int64_t *lengths, const int64_t *slots, size_t count, size_t slot_count, const bool *visible,
+    const int64_t *reads);
 void ct_layout_release(CTLayout layout);
 
 typedef struct {
-    /// [rows, hidden] each; the queries may be those of first tokens alone.
+    /// [rows, hidden] each; the queries may be those alone that are read.
     CTTensor query, key, value;
     /// [hidden] each.
     CTTensor query_bias, key_bias, value_bias;
@@ -185,16 +187,16 @@ typedef struct {
 /// of B have `block_height` rows each.
 CTTensor ct_packed_attention(
     const CTAttentionOperands *operands, int64_t block_height, int64_t heads, double dropout, CTLayout layout,
-    bool of_firsts);
+    bool of_read);
 /// B in full: [slots, positions, positions].
 CTTensor ct_block_diagonal(CTTensor blocks, int64_t block_height);
 /// LN(dropout(x + bias) + residual) ⊙ gain + shift; gain [slots, width] or [1, width], shift [width]; `bias` and
 /// `residual` or NULL.
 CTTensor ct_residual_norm(
     CTTensor x, CTTensor bias, CTTensor residual, CTTensor gain, CTTensor shift, double epsilon, double dropout,
-    CTLayout layout, bool of_firsts);
+    CTLayout layout, bool of_read);
 /// x ⊙ scale + shift, both [slots, width].
-CTTensor ct_modulate(CTTensor x, CTTensor scale, CTTensor shift, CTLayout layout, bool of_firsts);
+CTTensor ct_modulate(CTTensor x, CTTensor scale, CTTensor shift, CTLayout layout, bool of_read);
 /// The exact form, by the error function, of x + bias: [rows, width] and [width].
 CTTensor ct_bias_gelu(CTTensor x, CTTensor bias);
 

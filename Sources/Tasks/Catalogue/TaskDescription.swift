@@ -17,6 +17,7 @@ struct TaskDescription: Sendable {
     var separator: UInt8?
     var header: Bool?
     var texts: [ColumnReference] = []
+    var choices: [ColumnReference] = []
     var label: [ColumnReference] = []
     var labelSeparator: UInt8?
     var metrics: [Metric]?
@@ -52,6 +53,7 @@ struct TaskDescription: Sendable {
                 "\"f1\" is that of one of two labels, and \(name) has \(kind.labels.count); \"metrics\" may have "
                     + "macro_f1, micro_f1 or weighted_f1")
         }
+        if let problem = kind.problem(with: metrics ?? kindType.defaultMetrics) { throw fail("\(name): \(problem)") }
         let task = definition(kind)
         return try head.map { try task.fitted(to: $0, owner: "\(path)'s") } ?? task
     }
@@ -68,8 +70,12 @@ struct TaskDescription: Sendable {
             test: test.map { [set($0, hasLabels: false)] } ?? [])
         task.devShare = devShare
         task.weight = weight
-        let names = texts.compactMap { if case .named(let name) = $0 { name } else { nil } }
-        if names.count == texts.count { task.textFields = names }
+        func names(_ columns: [ColumnReference]) -> [String]? {
+            let names = columns.compactMap { if case .named(let name) = $0 { name } else { nil } }
+            return names.isEmpty || names.count < columns.count ? nil : names
+        }
+        task.textFields = names(texts)
+        task.choiceFields = names(choices)
         return task
     }
 
@@ -78,13 +84,11 @@ struct TaskDescription: Sendable {
         // Tabs between fields in quotes are a CSV's.
         if let separator { format = format.name == .jsonl ? format : FileFormat(.csv, separator: separator) }
         let isNumbered = if case .numbered = texts[0] { true } else { false }
-        let label: Columns.Label? =
-            hasLabels ? label.count > 1 ? .columns(label) : .column(label[0], separator: labelSeparator) : nil
-        var set = DataFile(
-            name: name, files: files, format: format,
-            columns: Columns(
-                first: texts[0], second: texts.count > 1 ? texts[1] : nil, label: label,
-                hasHeader: header ?? !isNumbered))
+        let label = hasLabels ? kindType.label(label, separator: labelSeparator) : nil
+        var columns = Columns(
+            first: texts[0], second: texts.count > 1 ? texts[1] : nil, label: label, hasHeader: header ?? !isNumbered)
+        columns.choices = choices
+        var set = DataFile(name: name, files: files, format: format, columns: columns)
         set.skipsUnlabelledRows = skipsUnlabelled
         return set
     }
@@ -95,7 +99,9 @@ struct TaskDescription: Sendable {
 
     /// The kind with the labels that the training set has: numbers in their order, else by their letters.
     private func foundKind() throws -> any TaskKind {
-        if label.count > 1 { return try kindType.init(labels: label.map(\.description)) }
+        if label.count > 1, kindType is any SequenceKind.Type {
+            return try kindType.init(labels: label.map(\.description))
+        }
         if let kind = try? kindType.init(labels: []) { return kind }
         var labels: Set<String> = []
         // What the labels are, is what is looked for.

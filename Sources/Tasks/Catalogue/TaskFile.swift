@@ -138,7 +138,7 @@ struct TaskFile {
     // MARK: - One task
 
     private static let keys = [
-        "name", "type", "train", "dev", "test", "format", "separator", "header", "text", "label", "labels",
+        "name", "type", "train", "dev", "test", "format", "separator", "header", "text", "choices", "label", "labels",
         "label_separator", "metrics", "missing", "weight",
     ]
 
@@ -156,11 +156,13 @@ struct TaskFile {
                 ?? "it may have \(TaskFile.keys.joined(separator: ", "))"
             add("\"\(name)\" is no field of a task; \(hint)", at: key)
         }
-        for name in ["name", "type", "train", "text", "label"] where fields[name] == nil {
-            add("the task has no \"\(name)\"", at: node)
-        }
-        // What is not there is noted already; the rest is looked at all the same.
+        // What is not there is noted; the rest is looked at all the same.
         let kind = self.kind(fields["type"])
+        let kindFields = kind?.fields ?? KindFields()
+        let required =
+            ["name", "type", "train"] + (kindFields.defaultTexts.isEmpty ? ["text"] : [])
+            + (kindFields.hasChoices ? ["choices"] : []) + (kindFields.defaultLabel == nil ? ["label"] : [])
+        for name in required where fields[name] == nil { add("the task has no \"\(name)\"", at: node) }
         var task = TaskDescription(
             path: url.path, line: node.mark?.line ?? 1, name: name(fields["name"]) ?? "",
             kindType: kind ?? Classification.self, train: paths(fields["train"], "train") ?? [])
@@ -173,7 +175,12 @@ struct TaskFile {
         }
         if let test = fields["test"] { task.test = paths(test, "test") }
         format(fields, of: &task)
-        if let node = fields["text"] { task.texts = columns(node, "text", 1...2) }
+        task.texts = kindFields.defaultTexts.map { .named($0) }
+        if let node = fields["text"] { task.texts = columns(node, "text", kindFields.texts) }
+        if let node = fields["choices"] {
+            if kind != nil, !kindFields.hasChoices { add("\"choices\" is for choice tasks", at: node) }
+            task.choices = columns(node, "choices", 1...1000)
+        }
         label(fields, kind, of: &task)
         if kind != nil {
             labels(fields["labels"], of: &task)
@@ -321,8 +328,9 @@ struct TaskFile {
     private mutating func label(
         _ fields: Node.Mapping, _ kind: (any TaskKind.Type)?, of task: inout TaskDescription
     ) {
-        let takesSeveral = kind?.takesSeveralLabels ?? true
-        if let node = fields["label"] { task.label = columns(node, "label", takesSeveral ? 1...100_000 : 1...1) }
+        let takesSeveral = kind.map { ($0 as? any SequenceKind.Type)?.takesSeveralLabels ?? false } ?? true
+        task.label = kind?.fields.defaultLabel.map { [.named($0)] } ?? []
+        if let node = fields["label"] { task.label = columns(node, "label", kind?.fields.labels ?? 1...100_000) }
         if let node = fields["label_separator"] {
             if !takesSeveral { add("\"label_separator\" is for multilabel tasks", at: node) }
             if task.label.count > 1 { add("\"label_separator\" is for labels in one column", at: node) }
@@ -336,15 +344,18 @@ struct TaskFile {
 
     /// What the columns say together, and beside the files' format.
     private mutating func agreement(_ fields: Node.Mapping, of task: TaskDescription) {
-        let isNumbered = Set((task.texts + task.label).map { if case .numbered = $0 { true } else { false } })
+        let isNumbered = Set((task.texts + task.choices + task.label).map { if case .numbered = $0 { true } else { false } })
         if isNumbered.count > 1 {
             add("columns are named by their names or by their numbers, not by both", at: fields["label"])
         }
-        if task.label.count > 1, isNumbered.contains(true) {
+        if task.label.count > 1, isNumbered.contains(true), task.kindType is any SequenceKind.Type {
             add("columns that are labels have names", at: fields["label"])
         }
-        for column in task.texts where task.label.contains(column) {
+        for column in task.texts + task.choices where task.label.contains(column) {
             add("the column \"\(column)\" is a text and the label, too", at: fields["label"])
+        }
+        for column in task.texts where task.choices.contains(column) {
+            add("the column \"\(column)\" is a text and a choice, too", at: fields["choices"])
         }
         let formats = (task.train + (task.dev ?? []) + (task.test ?? [])).map {
             (task.format ?? FileFormat(path: $0))?.name

@@ -1,7 +1,7 @@
 import Foundation
 
 /// One of several classes: cross entropy over the softmax of as many logits.
-public struct Classification: TaskKind {
+public struct Classification: SequenceKind {
     public static let name = "classification"
     public static let defaultMetrics: [Metric] = [.accuracy]
     public static let allowedMetrics: [Metric] = [.accuracy, .f1, .macroF1, .microF1, .weightedF1, .matthews, .logLoss]
@@ -39,13 +39,7 @@ public struct Classification: TaskKind {
     }
 
     public func loss(_ logits: ArraySlice<Float>, target: ArraySlice<Float>) -> Double {
-        let label = Int(target[target.startIndex])
-        let probability = probabilities(logits)[label]
-        if probability > 0 { return -log(probability) }
-        // That of a far logit is 0; the logarithm of the sum is not.
-        let values = logits.map(Double.init)
-        let highest = values.max() ?? 0
-        return highest + log(values.reduce(0) { $0 + exp($1 - highest) }) - values[label]
+        crossEntropy(logits, class: Int(target[target.startIndex]))
     }
 
     public func entropy(_ logits: ArraySlice<Float>) -> Double { Tasks.entropy(logits) }

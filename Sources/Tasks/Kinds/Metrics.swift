@@ -19,6 +19,12 @@ public enum Metric: String, Sendable, Codable, CaseIterable {
     case subsetAccuracy = "subset_acc"
     /// The mean of an example's loss, as the decoder is trained by it; lower is better.
     case logLoss = "log_loss"
+    /// Of the entities that are predicted the share of those that are there, with their type and all their words, 0...1.
+    case entityPrecision = "entity_precision"
+    /// Of the entities that are there the share of those that are predicted so, 0...1.
+    case entityRecall = "entity_recall"
+    /// The harmonic mean of both, 0...1.
+    case entityF1 = "entity_f1"
     /// Pearson's r, -1...1; NaN if predictions or labels are all equal.
     case pearson = "pearson"
     /// Spearman's rho, -1...1: Pearson's r of the ranks, equal values sharing their mean rank.
@@ -136,25 +142,37 @@ extension TaskDefinition {
 
     /// The task's metrics, in double precision.
     ///
+    /// - Parameter examples: of a set with labels, in its order.
+    /// - Throws: `MetricError`. Not a number among the predictions of a regression is no error: its metrics are NaN.
+    public func scores(of examples: [DecodedExample]) throws -> Scores {
+        guard !examples.isEmpty else { throw MetricError.noSamples(task: name) }
+        do {
+            return Scores(measured, try kind.values(of: measured, examples: examples), mean: meanMetric)
+        } catch let error as LabelNotAClass {
+            throw MetricError.labelNotAClass(
+                task: name, label: error.label, sample: error.sample, numberOfLabels: error.numberOfLabels)
+        }
+    }
+
+    /// The same of a task whose examples are sequences with a label.
+    ///
     /// - Parameters:
     ///   - logits: `[samples, width]`, row after row. The predicted class is the index of the largest; see
     ///     `indexOfMaximum`. A regression's logits are its predictions.
     ///   - labels: `[samples, targetWidth]`: class indices, scores of a regression, or 0 and 1 for each label.
-    /// - Throws: `MetricError`. Not a number among the predictions of a regression is no error: its metrics are NaN.
     public func scores(logits: [Float], labels: [Float]) throws -> Scores {
-        let samples = labels.count / kind.targetWidth
-        guard logits.count == samples * kind.width, labels.count == samples * kind.targetWidth else {
+        let targetWidth = (kind as? any SequenceKind)?.targetWidth ?? 1
+        let samples = labels.count / targetWidth
+        guard logits.count == samples * kind.width, labels.count == samples * targetWidth else {
             throw MetricError.sizeMismatch(
                 task: name, logits: logits.count, numberOfLabels: kind.width, labels: labels.count)
         }
-        guard !labels.isEmpty else { throw MetricError.noSamples(task: name) }
-        do {
-            return Scores(
-                measured, try kind.values(of: measured, logits: logits, targets: labels), mean: meanMetric)
-        } catch {
-            throw MetricError.labelNotAClass(
-                task: name, label: error.label, sample: error.sample, numberOfLabels: error.numberOfLabels)
-        }
+        return try scores(
+            of: (0..<samples).map { sample in
+                DecodedExample(
+                    logits: logits[sample * kind.width..<(sample + 1) * kind.width],
+                    marks: ExampleMarks(target: Array(labels[sample * targetWidth..<(sample + 1) * targetWidth])))
+            })
     }
 }
 

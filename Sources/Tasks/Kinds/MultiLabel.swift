@@ -1,11 +1,16 @@
 import Foundation
 
 /// Any number of labels, each there or not: binary cross entropy of a logit a label.
-public struct MultiLabel: TaskKind {
+public struct MultiLabel: SequenceKind {
     public static let name = "multilabel"
     public static let defaultMetrics: [Metric] = [.microF1, .macroF1]
     public static let allowedMetrics: [Metric] = [.microF1, .macroF1, .subsetAccuracy, .logLoss]
     public static let takesSeveralLabels = true
+    public static var fields: KindFields {
+        var fields = KindFields()
+        fields.labels = 1...100_000
+        return fields
+    }
     public static let problemType = "multi_label_classification"
 
     /// A label's position is its row in the decoder.

@@ -1,7 +1,7 @@
 import Foundation
 
 /// A number: the squared error of one output.
-public struct Regression: TaskKind {
+public struct Regression: SequenceKind {
     public static let name = "regression"
     public static let defaultMetrics: [Metric] = [.pearson, .spearman]
     public static let allowedMetrics: [Metric] = [.pearson, .spearman, .meanAbsoluteError, .rootMeanSquaredError, .r2]

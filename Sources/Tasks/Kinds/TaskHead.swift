@@ -6,29 +6,33 @@ public struct TaskHead: Sendable, Hashable {
     public var kind: any TaskKind
     /// The names of a row's texts, one or two; nil for those of GLUE: `sentence`, or `sentence1` and `sentence2`.
     public var textFields: [String]?
+    /// The names of the texts to choose from; nil where there are none.
+    public var choiceFields: [String]?
 
-    public init(name: String, kind: any TaskKind, textFields: [String]? = nil) {
+    public init(name: String, kind: any TaskKind, textFields: [String]? = nil, choiceFields: [String]? = nil) {
         self.name = name
         self.kind = kind
         self.textFields = textFields
+        self.choiceFields = choiceFields
     }
 
     /// The decoder's width: the number of labels, or 1 for a regression.
     public var numberOfLabels: Int { kind.width }
 
     public static func == (a: TaskHead, b: TaskHead) -> Bool {
-        a.name == b.name && a.kind.isEqual(to: b.kind) && a.textFields == b.textFields
+        a.name == b.name && a.kind.isEqual(to: b.kind) && a.textFields == b.textFields && a.choiceFields == b.choiceFields
     }
 
     public func hash(into hasher: inout Hasher) {
         hasher.combine(name)
         kind.hash(into: &hasher)
         hasher.combine(textFields)
+        hasher.combine(choiceFields)
     }
 }
 
 extension TaskHead: Codable {
-    private enum CodingKeys: String, CodingKey { case name, type, labels, text }
+    private enum CodingKeys: String, CodingKey { case name, type, labels, text, choices }
 
     /// - Throws: `TaskError.badName` for a name that ``TaskName`` doesn't allow; `TaskError.malformedHead` for an unknown type and for labels that the type can't have; `DecodingError`
     ///   for a missing key or a wrong JSON type.
@@ -39,6 +43,7 @@ extension TaskHead: Codable {
         let type = try container.decode(String.self, forKey: .type)
         let labels = try container.decodeIfPresent([String].self, forKey: .labels) ?? []
         textFields = try container.decodeIfPresent([String].self, forKey: .text)
+        choiceFields = try container.decodeIfPresent([String].self, forKey: .choices)
         guard let found = TaskKinds.named(type) else {
             let known = TaskKinds.all.map { $0.name }.joined(separator: ", ")
             throw TaskError.malformedHead(task: name, reason: "type \"\(type)\" is none of \(known)")
@@ -59,5 +64,6 @@ extension TaskHead: Codable {
         try container.encode(kind.name, forKey: .type)
         if !kind.labels.isEmpty { try container.encode(kind.labels, forKey: .labels) }
         try container.encodeIfPresent(textFields, forKey: .text)
+        try container.encodeIfPresent(choiceFields, forKey: .choices)
     }
 }

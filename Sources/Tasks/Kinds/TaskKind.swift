@@ -1,8 +1,11 @@
-/// What a task's decoder puts out, and all that depends on it: how a label is read, measured and said. How its decoder is
-/// trained is in the module `CAMTL`, in an extension of the same type.
+import Foundation
+
+/// What a task's decoder puts out, and all that depends on it: what its examples are, how they are encoded, measured and
+/// said. How its decoder is trained is in the module `CAMTL`, in an extension of the same type.
 ///
 /// A kind is a value, such as the labels of a classification. A further kind is a type that conforms, in a file of its
-/// own, and an entry in ``TaskKinds/all``; its training is a second file.
+/// own, and an entry in ``TaskKinds/all``; its training is a second file. A kind of which an example is one sequence with
+/// a label conforms to ``SequenceKind``, which has much of this ready.
 public protocol TaskKind: Sendable, Hashable {
     /// The kind's name, in task files and in a model's `config.json`.
     static var name: String { get }
@@ -10,10 +13,12 @@ public protocol TaskKind: Sendable, Hashable {
     static var defaultMetrics: [Metric] { get }
     /// The metrics that a task may name.
     static var allowedMetrics: [Metric] { get }
-    /// Whether an example may have several labels, which then stand in a list or in one text.
-    static var takesSeveralLabels: Bool { get }
-    /// The name of transformers' `problem_type`.
-    static var problemType: String { get }
+    /// What the decoder reads of each sequence.
+    static var decoderInput: DecoderInput { get }
+    /// What the columns of its examples are.
+    static var fields: KindFields { get }
+    /// Where a label stands, of the columns that a task file names.
+    static func label(_ columns: [ColumnReference], separator: UInt8?) -> Columns.Label
 
     /// The kind with its labels in the order of the decoder's rows.
     ///
@@ -26,35 +31,33 @@ public protocol TaskKind: Sendable, Hashable {
     var labels: [String] { get }
     /// The decoder's width.
     var width: Int { get }
-    /// How many numbers an example's target has.
-    var targetWidth: Int { get }
     /// Whether a target may have a fraction.
     var hasFractionalTargets: Bool { get }
 
-    /// Whether a number can be one of a target's.
-    func isTarget(_ number: Float) -> Bool
-    /// The target of an example, from the bytes of its label: more than one where ``takesSeveralLabels``.
+    /// The examples that a row becomes: one, or one a window of a text that is too long for one.
     ///
-    /// - Throws: `DataFileError.Problem` if they are no label of the task.
-    func target(of fields: [FieldBytes]) throws(DataFileError.Problem) -> [Float]
+    /// - Throws: `DataFileError.Problem` if the row is none of the task's.
+    func examples(of row: RowContents, encoder: ExampleEncoder) throws(DataFileError.Problem) -> [EncodedExample]
+    /// Whether what is stored of an example can be of this kind.
+    func allows(_ marks: ExampleMarks, lengths: [Int]) -> Bool
+    /// What an example weighs in the mean of a batch's losses.
+    func weight(ofTarget target: [Double]) -> Double
 
-    /// What the logits say, `width` of them.
-    func answer(_ logits: ArraySlice<Float>) -> Answer
     /// An example's loss, as the decoder is trained by it.
-    func loss(_ logits: ArraySlice<Float>, target: ArraySlice<Float>) -> Double
-    /// The entropy of what is predicted, in nats; 0 where nothing is distributed.
-    func entropy(_ logits: ArraySlice<Float>) -> Double
-    /// The number of classes of the distribution whose entropy this is; 1 where there is none.
-    var entropyClasses: Int { get }
-
+    func loss(of example: DecodedExample) -> Double
+    /// How unsure the prediction is.
+    func uncertainty(of example: DecodedExample) -> Uncertainty
+    /// What is said of a row.
+    ///
+    /// - Parameter windows: the examples that the row became, at least one.
+    func answer(to windows: [DecodedExample]) -> Answer
     /// The metrics, in double precision, in the order in which they are named.
     ///
-    /// - Parameters:
-    ///   - metrics: what is measured.
-    ///   - logits: `[samples, width]`, row after row.
-    ///   - targets: `[samples, targetWidth]`, row after row.
     /// - Throws: `LabelNotAClass`.
-    func values(of metrics: [Metric], logits: [Float], targets: [Float]) throws(LabelNotAClass) -> [Double]
+    func values(of metrics: [Metric], examples: [DecodedExample]) throws(LabelNotAClass) -> [Double]
+
+    /// Why some metrics mean nothing with these labels; nil if all do.
+    func problem(with metrics: [Metric]) -> String?
 
     /// What the kind is, for a message: "a classification with the labels a, b".
     var summary: String { get }
@@ -62,23 +65,59 @@ public protocol TaskKind: Sendable, Hashable {
     var outputSummary: String { get }
 }
 
+/// What a task's decoder reads of the encoder's output.
+public enum DecoderInput: Sendable {
+    /// Of each sequence its first token, pooled.
+    case firstToken
+    /// Each token.
+    case tokens
+}
+
+/// The entropy of a prediction.
+public struct Uncertainty: Sendable, Equatable {
+    /// In nats; 0 where nothing is distributed.
+    public var entropy: Double
+    /// The number of classes of the distribution whose entropy it is; 1 where there is none.
+    public var classes: Int
+
+    public init(entropy: Double, classes: Int) {
+        self.entropy = entropy
+        self.classes = classes
+    }
+
+    /// H / (ln K + 1e-5): from 0, sure, to just below 1; 0 where there is no distribution.
+    ///
+    /// Source: `CaMtl.calculate_entropy` of the original.
+    public var normalized: Double { classes > 1 ? entropy / (log(Double(classes)) + 1e-5) : 0 }
+}
+
 extension TaskKind {
     public var recorded: Self { self }
-    public static var takesSeveralLabels: Bool { false }
+    public static var decoderInput: DecoderInput { .firstToken }
+    public static var fields: KindFields { KindFields() }
+    public static func label(_ columns: [ColumnReference], separator: UInt8?) -> Columns.Label {
+        columns.count > 1 ? .columns(columns) : .column(columns[0], separator: separator)
+    }
     public var hasFractionalTargets: Bool { false }
+    public func weight(ofTarget target: [Double]) -> Double { 1 }
+    public func problem(with metrics: [Metric]) -> String? { nil }
     public var outputSummary: String { labels.joined(separator: ", ") }
     /// The kind's name.
     public var name: String { Self.name }
 
-    /// Whether a target is one number.
-    var hasScalarTarget: Bool { targetWidth == 1 && !Self.takesSeveralLabels }
+    /// The rows of the decoder's logits of an example of these sequences.
+    public func logitRows(lengths: [Int]) -> Int {
+        Self.decoderInput == .tokens ? lengths.reduce(0, +) : lengths.count
+    }
 
     func isEqual(to other: any TaskKind) -> Bool { (other as? Self) == self }
 }
 
 /// The kinds of task there are.
 public enum TaskKinds {
-    public static let all: [any TaskKind.Type] = [Classification.self, Regression.self, MultiLabel.self]
+    public static let all: [any TaskKind.Type] = [
+        Classification.self, Regression.self, MultiLabel.self, Tagging.self, Choice.self,
+    ]
 
     /// The kind of a name.
     public static func named(_ name: String) -> (any TaskKind.Type)? { all.first { $0.name == name } }
@@ -97,10 +136,28 @@ public struct Answer: Sendable, Equatable {
     public var labels: [String]?
     /// The predicted number.
     public var value: Float?
+    /// The predicted tags, one a word.
+    public var tags: [String]?
+    /// The number of the predicted choice, from 0.
+    public var choice: Int?
+    /// The predicted part of a text.
+    public var span: Span?
     /// Of the labels, in the model's order.
     public var probabilities: [Double]?
     /// From 0, sure, to just below 1.
     public var entropy: Double?
     /// The prediction as a file of predictions has it.
     public var text: String
+
+    /// A part of a text.
+    public struct Span: Sendable, Equatable, Encodable {
+        /// Empty where the text is said to have no answer.
+        public var text: String
+        /// Where it begins, in Unicode scalars from 0; nil where there is no answer.
+        public var start: Int?
+        /// Behind its end.
+        public var end: Int?
+        /// Its probability among the parts that were looked at and, where there may be none, no answer.
+        public var probability: Double
+    }
 }

@@ -21,11 +21,15 @@ public struct Columns: Sendable, Hashable {
         case column(ColumnReference, separator: UInt8? = nil)
         /// A column a label, each 0 or 1.
         case columns([ColumnReference])
+        /// Several columns that say it together, of which a row need not have all.
+        case parts([ColumnReference])
     }
 
     public var first: ColumnReference
     /// The second text of a pair.
     public var second: ColumnReference?
+    /// The texts to choose from: a column each, or one with a list.
+    public var choices: [ColumnReference] = []
     /// nil in a file that is read without labels.
     public var label: Label?
     /// Whether the first row names the columns.
@@ -62,7 +66,7 @@ public struct Columns: Sendable, Hashable {
         switch label {
         case nil: []
         case .column(let column, _): [column]
-        case .columns(let columns): columns
+        case .columns(let columns), .parts(let columns): columns
         }
     }
 }

@@ -44,7 +44,8 @@ extension TaskDefinition {
                     }
                     list.examples.append(
                         Example(
-                            first: row.first.text(of: bytes), second: row.second?.text(of: bytes), target: row.target,
+                            first: row.texts[0].text(of: bytes),
+                            second: row.texts.count > 1 ? row.texts[1].text(of: bytes) : nil, target: row.target,
                             line: row.line))
                 }
             }

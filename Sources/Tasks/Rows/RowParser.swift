@@ -1,13 +1,43 @@
 import Files
 import Foundation
 
-/// An example's texts in its file, and its target.
+/// A row's texts in its file, and its label.
 struct Row {
-    let first: FieldValue
-    let second: FieldValue?
-    /// As the task's kind has it; empty in a file without labels.
+    /// One or two.
+    let texts: [FieldValue]
+    let choices: [FieldValue]
+    /// The columns of a label that is not read apart from the texts; nil for one that the row lacks.
+    let labels: [FieldValue?]
+    /// The label that is, as the task's kind has it; empty in a file without labels.
     let target: [Float]
     let line: Int
+
+    /// Lends what the row holds to `body`.
+    func withContents<Result>(of file: UnsafeRawBufferPointer, _ body: (RowContents) throws -> Result) rethrows -> Result {
+        let size = (texts + choices + labels.compactMap { $0 }).reduce(0) { $0 + $1.decodedSize }
+        guard size > 0 else { return try body(contents(of: file, decoded: nil)) }
+        return try withUnsafeTemporaryAllocation(byteCount: size, alignment: 1) { try body(contents(of: file, decoded: $0)) }
+    }
+
+    private func contents(of file: UnsafeRawBufferPointer, decoded: UnsafeMutableRawBufferPointer?) -> RowContents {
+        var used = 0
+        func copy(_ bytes: [UInt8]) -> FieldBytes {
+            guard let decoded, !bytes.isEmpty else { return file[0..<0] }
+            let range = used..<used + bytes.count
+            UnsafeMutableRawBufferPointer(rebasing: decoded[range]).copyBytes(from: bytes)
+            used = range.upperBound
+            return UnsafeRawBufferPointer(decoded)[range]
+        }
+        func field(_ value: FieldValue) -> FieldTexts {
+            switch value {
+            case .inFile(let range): FieldTexts(values: [file[range]], isList: false)
+            case .decoded(let bytes): FieldTexts(values: [copy(bytes)], isList: false)
+            case .list(let values): FieldTexts(values: values.map(copy), isList: true)
+            }
+        }
+        return RowContents(
+            texts: texts.map(field), choices: choices.map(field), labels: labels.map { $0.map(field) }, target: target)
+    }
 }
 
 /// Turns the rows of one file into texts and targets.
@@ -34,11 +64,13 @@ struct RowParser: Sendable {
     private let path: String
     private let first: Field
     private let second: Field?
+    private let choices: [Field]
     private let labels: [Field]
     /// The column that counts the rows, if the file has it.
     private let index: Field?
     private let file: DataFile
-    private let kind: any TaskKind
+    /// What the label is, where it is read apart from the texts.
+    private let kind: (any SequenceKind)?
     /// The file's first row, where that is its header.
     private let header: [UInt8]?
 
@@ -79,6 +111,7 @@ struct RowParser: Sendable {
         let columns = file.columns
         first = try field(columns.first, title(columns.first, "the text"))
         second = try columns.second.map { try field($0, title($0, "the second text")) }
+        choices = try columns.choices.map { try field($0, title($0, "the choice")) }
         labels = try columns.labelColumns.map { try field($0, title($0, "the label")) }
         index = try file.indexColumn.flatMap { name in
             try header?.contains(name) == true ? field(.named(name), "\"\(name)\"") : nil
@@ -94,7 +127,7 @@ struct RowParser: Sendable {
         self.header = row?.bytes
         self.path = path
         self.file = file
-        self.kind = kind
+        self.kind = kind as? any SequenceKind
     }
 
     /// - Throws: `DataFileError` with the line's number.
@@ -113,15 +146,18 @@ struct RowParser: Sendable {
             throw fail(.blankLine, span)
         }
         guard let text = values[first.place], second.map({ values[$0.place] != nil }) ?? true,
-            index.map({ values[$0.place] != nil }) ?? true
+            choices.allSatisfy({ values[$0.place] != nil }), index.map({ values[$0.place] != nil }) ?? true
         else { return try missing(values, found: found, span) }
         if let index, let value = values[index.place] { try checkIndex(value, of: bytes, span) }
         do {
-            let target = try target(values, of: bytes)
-            if target == nil, file.skipsUnlabelledRows { return .unlabelled }
-            guard let target else { return try missing(values, found: found, span) }
+            guard let target = try target(values, of: bytes) else {
+                return file.skipsUnlabelledRows ? .unlabelled : try missing(values, found: found, span)
+            }
             return .row(
-                Row(first: text, second: second.flatMap { values[$0.place] }, target: target, line: span.line))
+                Row(
+                    texts: [text] + (second.flatMap { values[$0.place] }.map { [$0] } ?? []),
+                    choices: choices.compactMap { values[$0.place] },
+                    labels: kind == nil ? labels.map { values[$0.place] } : [], target: target, line: span.line))
         } catch let problem as DataFileError.Problem {
             throw fail(problem, span)
         }
@@ -145,7 +181,7 @@ struct RowParser: Sendable {
     }
 
     /// Whether a row need have no more than one column.
-    var hasOneColumn: Bool { ([first, second, index].compactMap { $0 } + labels).allSatisfy { $0.position == 0 } }
+    var hasOneColumn: Bool { ([first, second, index].compactMap { $0 } + choices + labels).allSatisfy { $0.position == 0 } }
 
     private func fail(_ problem: DataFileError.Problem, _ span: RowSpan) -> DataFileError {
         DataFileError(path: path, line: span.line, problem: problem)
@@ -154,7 +190,7 @@ struct RowParser: Sendable {
     /// What becomes of a row that lacks a column.
     private func missing(_ values: [FieldValue?], found: Int, _ span: RowSpan) throws -> Outcome {
         if file.skipsDamagedRows { return .damaged }
-        let wanted = [index, first, second].compactMap { $0 } + labels
+        let wanted = [index, first, second].compactMap { $0 } + choices + labels
         let missing = wanted.filter { values[$0.place] == nil }
         let nearest = missing.min { $0.position ?? 0 < $1.position ?? 0 } ?? first
         guard let position = nearest.position else { throw fail(.missingField(name: "\(nearest.column)"), span) }
@@ -173,7 +209,7 @@ struct RowParser: Sendable {
         }
     }
 
-    /// The target of a row; empty where labels are not read, nil where the row has none.
+    /// The target of a row; empty where labels are not read, or not apart from the texts; nil where the row has none.
     private func target(
         _ values: [FieldValue?], of bytes: UnsafeRawBufferPointer
     ) throws(DataFileError.Problem) -> [Float]? {
@@ -182,9 +218,11 @@ struct RowParser: Sendable {
         case .column(_, let separator):
             guard let value = values[labels[0].place] else { return nil }
             if value.isEmpty, file.skipsUnlabelledRows { return nil }
+            guard let kind else { return [] }
             return try value.withBytes(of: bytes) { fields throws(DataFileError.Problem) in
                 try kind.target(of: split(fields, separator))
             }
+        case .parts: return labels.allSatisfy { values[$0.place] == nil } ? nil : []
         case .columns:
             var target: [Float] = []
             for field in labels {
@@ -203,7 +241,7 @@ struct RowParser: Sendable {
     /// The labels that a text holds, less the spaces around them; an empty text holds none. Where none may be several it
     /// is one label as it is.
     private func split(_ fields: [FieldBytes], _ separator: UInt8?) -> [FieldBytes] {
-        guard let separator else { return type(of: kind).takesSeveralLabels ? fields.filter { !$0.isEmpty } : fields }
+        guard let separator else { return kind.map { type(of: $0).takesSeveralLabels } ?? false ? fields.filter { !$0.isEmpty } : fields }
         return fields.flatMap { $0.split(separator: separator) }.map { part in
             var part = part
             while let byte = part.first, byte == 0x20 { part = part.dropFirst() }

@@ -52,6 +52,15 @@ enum FieldValue: Sendable {
         return try body(fields)
     }
 
+    /// The bytes that are not in the file as they are.
+    var decodedSize: Int {
+        switch self {
+        case .inFile: 0
+        case .decoded(let bytes): bytes.count
+        case .list(let values): values.reduce(0) { $0 + $1.count }
+        }
+    }
+
     var isEmpty: Bool {
         switch self {
         case .inFile(let range): range.isEmpty

@@ -14,24 +14,30 @@ struct DevSplit {
     /// - Throws: `TaskError.tooFewExamples` if the set has too few examples for two parts.
     func split(_ whole: FeatureSet, of task: TaskDefinition) throws -> (train: FeatureSet, dev: FeatureSet) {
         var groups: [Float: [Int]] = [:]
+        // The windows of a row stay together.
+        var windows: [[Int]] = []
         for index in 0..<whole.count {
-            let target = whole.target(at: index)
-            groups[task.kind.labels.isEmpty || target.count != 1 ? 0 : target[0], default: []].append(index)
+            let marks = whole.marks(at: index)
+            if marks.isContinuation, !windows.isEmpty { windows[windows.count - 1].append(index); continue }
+            let isClass = !task.kind.labels.isEmpty && marks.target.count == 1
+            groups[isClass ? marks.target[0] : 0, default: []].append(windows.count)
+            windows.append([index])
         }
         var random = RandomStream(seed: seed, purpose: "dev share of \(task.name)")
-        var isDev = [Bool](repeating: false, count: whole.count)
+        var isDev = [Bool](repeating: false, count: windows.count)
         let ordered = groups.sorted { $0.key < $1.key }.map { $0.value.shuffled(using: &random) }
         for (group, count) in zip(ordered, counts(of: ordered.map(\.count), using: &random)) {
             for index in group.prefix(count) { isDev[index] = true }
         }
-        let dev = isDev.indices.filter { isDev[$0] }
+        func positions(_ wanted: Bool) -> [Int] { isDev.indices.filter { isDev[$0] == wanted }.flatMap { windows[$0] } }
+        let dev = positions(true)
         guard !dev.isEmpty else {
             throw TaskError.tooFewExamples(
-                task: task.name, count: whole.count, wanted: "a dev set of \(String(format: "%g", share * 100))% beside a training set")
+                task: task.name, count: windows.count, wanted: "a dev set of \(String(format: "%g", share * 100))% beside a training set")
         }
         let name = "\(share) by \(seed)"
         return (
-            whole.part(isDev.indices.filter { !isDev[$0] }, name: "training part, less \(name)"),
+            whole.part(positions(false), name: "training part, less \(name)"),
             whole.part(dev, name: "dev part, \(name)")
         )
     }

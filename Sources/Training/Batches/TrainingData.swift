@@ -29,17 +29,25 @@ public struct TaskData: Sendable {
 
 /// The training sets of a run's tasks, by the tasks' positions in the model's list.
 struct TrainingSets: Sendable {
-    private let sets: [Int: (features: FeatureSet, hasFractionalTargets: Bool)]
+    private let sets: [Int: (features: FeatureSet, kind: any TaskKind)]
 
     init(_ tasks: [TaskData]) {
         sets = tasks.reduce(into: [:]) { sets, task in
-            sets[task.id] = task.train.map { ($0, task.definition.kind.hasFractionalTargets) }
+            sets[task.id] = task.train.map { ($0, task.definition.kind) }
         }
     }
 
     func features(of task: Int) -> FeatureSet { set(task).features }
 
-    func hasFractionalTargets(_ task: Int) -> Bool { set(task).hasFractionalTargets }
+    func kind(of task: Int) -> any TaskKind { set(task).kind }
+
+    func hasFractionalTargets(_ task: Int) -> Bool { kind(of: task).hasFractionalTargets }
+
+    /// What an example weighs in the mean of its task's losses.
+    func weight(of example: ExampleReference) -> Double {
+        let (features, kind) = set(example.task)
+        return kind.weight(ofTarget: features.target(at: example.index).map(Double.init))
+    }
 
     /// The tokens of an example.
     @Sendable func length(_ example: ExampleReference) -> Int {
@@ -49,7 +57,7 @@ struct TrainingSets: Sendable {
     /// Gives back the memory that the examples looked at take.
     func releasePages() { sets.values.forEach { $0.features.releasePages() } }
 
-    private func set(_ task: Int) -> (features: FeatureSet, hasFractionalTargets: Bool) {
+    private func set(_ task: Int) -> (features: FeatureSet, kind: any TaskKind) {
         guard let set = sets[task] else { preconditionFailure("a sampler draws from the tasks it was given") }
         return set
     }
@@ -63,11 +71,15 @@ extension PackedBatch {
     /// Adds an example of a task's set.
     mutating func append(_ features: FeatureSet, at index: Int, taskID: Int) {
         features.withExample(at: index) { example in
-            let second = example.inputIDs.count - example.firstSegmentLength
-            append(
-                inputIDs: example.inputIDs,
-                tokenTypeIDs: repeatElement(0, count: example.firstSegmentLength) + Array(repeating: 1, count: second),
-                taskID: taskID)
+            var start = 0
+            for (number, sequence) in example.sequences.enumerated() {
+                let second = sequence.length - sequence.firstSegmentLength
+                append(
+                    inputIDs: example.inputIDs[start..<start + sequence.length],
+                    tokenTypeIDs: repeatElement(0, count: sequence.firstSegmentLength) + Array(repeating: 1, count: second),
+                    taskID: taskID, continuesExample: number > 0)
+                start += sequence.length
+            }
         }
     }
 }

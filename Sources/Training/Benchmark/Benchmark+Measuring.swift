@@ -77,8 +77,10 @@ extension Benchmark {
             for (set, rows) in zip(sets, picks) {
                 let rows = pass == 0 ? Array(rows.prefix(evaluator.batchSize)) : rows
                 let lengths = rows.map(set.features.length)
+                let kind = set.task.definition.kind
+                let sizes = rows.map { Evaluator.Size(set.features, at: $0, kind: kind) }
                 let start = ContinuousClock.now
-                _ = try evaluator.logits(task: set.task.id, lengths: lengths) {
+                _ = try evaluator.logits(task: set.task.id, sizes: sizes) {
                     $1.append(set.features, at: rows[$0], taskID: set.task.id)
                 }
                 guard pass == 1 else { continue }

@@ -19,9 +19,10 @@ struct BenchmarkRows {
 
         init(_ features: FeatureSet, at index: Int, task: String) {
             (inputIDs, tokenTypeIDs, label) = features.withExample(at: index) { example in
-                let first = example.firstSegmentLength
+                let first = example.sequences[0].firstSegmentLength
                 return (
-                    Array(example.inputIDs), example.inputIDs.indices.map { $0 < first ? 0 : 1 }, example.target.first
+                    Array(example.inputIDs), example.inputIDs.indices.map { $0 < first ? 0 : 1 },
+                    example.marks.target.first
                 )
             }
             self.task = task

@@ -97,18 +97,40 @@ public struct Evaluator {
         self.team = team
     }
 
-    /// The logits of sequences of one task in their order: `count` rows of as many as the task has labels, row-major.
+    /// The tokens of an example of one task.
+    public struct Size: Sendable {
+        /// Of all its sequences.
+        public var tokens: Int
+        /// The rows of the decoder's logits.
+        public var rows: Int
+
+        public init(tokens: Int, rows: Int) {
+            self.tokens = tokens
+            self.rows = rows
+        }
+
+        init(_ features: FeatureSet, at index: Int, kind: any TaskKind) {
+            let lengths = features.sequenceLengths(at: index)
+            self.init(tokens: lengths.reduce(0, +), rows: kind.logitRows(lengths: lengths))
+        }
+    }
+
+    /// The logits of examples of one task in their order: of each as many rows as it has, of the decoder's width,
+    /// row-major.
     ///
     /// - Parameters:
     ///   - task: the task's position in the model's list.
-    ///   - lengths: the tokens of each sequence.
-    ///   - append: adds the sequence at a position to a batch.
+    ///   - sizes: of each example.
+    ///   - append: adds the example at a position to a batch.
     public func logits(
-        task: Int, lengths: [Int], append: (_ position: Int, _ batch: inout PackedBatch) -> Void
-    ) throws -> [Float] {
-        let width = model.configuration.tasks[task].numberOfLabels
-        var result = [Float](repeating: 0, count: lengths.count * width)
+        task: Int, sizes: [Size], append: (_ position: Int, _ batch: inout PackedBatch) -> Void
+    ) throws -> [ArraySlice<Float>] {
+        let width = model.configuration.tasks[task].kind.width
+        var starts = [0]
+        for size in sizes { starts.append(starts[starts.count - 1] + size.rows * width) }
+        var result = [Float](repeating: 0, count: starts[sizes.count])
         let quantized = try precision.layers(of: model)
+        let lengths = sizes.map(\.tokens)
         let pieces = piecesByLength(lengths, atLeast: batchSize, tokens: pieceTokens)
         let own = (team?.share ?? .whole).own(pieces.map { $0.map { lengths[$0] }.reduce(0, +) })
         // Several pieces are on their way to the device, or through it, while the numbers of the first are waited for.
@@ -116,8 +138,11 @@ public struct Evaluator {
         func readOldest() throws {
             let (positions, readback) = unread.removeFirst()
             let logits = try (team?.read(readback) ?? readback.tensor()).elements(Float.self)
-            for (row, position) in positions.enumerated() {
-                for column in 0..<width { result[position * width + column] = logits[row * width + column] }
+            var next = 0
+            for position in positions {
+                let count = starts[position + 1] - starts[position]
+                result.replaceSubrange(starts[position]..<starts[position + 1], with: logits[next..<next + count])
+                next += count
             }
         }
         for positions in own.map({ pieces[$0] }) {
@@ -128,8 +153,17 @@ public struct Evaluator {
             if unread.count > 4 { try readOldest() }
         }
         while !unread.isEmpty { try readOldest() }
-        // Each sequence's are 0 but in one process.
-        return try team?.sums(result) ?? result
+        // Each example's are 0 but in one process.
+        let all = try team?.sums(result) ?? result
+        return sizes.indices.map { all[starts[$0]..<starts[$0 + 1]] }
+    }
+
+    /// A set's examples with what the model says of them.
+    func decoded(_ features: FeatureSet, of task: TaskData) throws -> [DecodedExample] {
+        defer { features.releasePages() }
+        let sizes = (0..<features.count).map { Size(features, at: $0, kind: task.definition.kind) }
+        let logits = try logits(task: task.id, sizes: sizes) { $1.append(features, at: $0, taskID: task.id) }
+        return logits.enumerated().map { DecodedExample(logits: $1, marks: features.marks(at: $0)) }
     }
 
     /// Evaluates the tasks' dev sets.
@@ -141,29 +175,18 @@ public struct Evaluator {
     }
 
     private func evaluate(_ task: TaskData, name: String, features: FeatureSet) throws -> EvaluationResult {
-        defer { features.releasePages() }
-        let logits = try logits(task: task.id, lengths: (0..<features.count).map(features.length)) {
-            $1.append(features, at: $0, taskID: task.id)
-        }
-        let kind = task.definition.kind
-        let targets = (0..<features.count).flatMap { features.target(at: $0) }
+        let examples = try decoded(features, of: task)
         return EvaluationResult(
-            name: name, task: task.definition.name, count: features.count,
-            loss: loss(logits: logits, targets: targets, kind: kind),
-            scores: try task.definition.scores(logits: logits, labels: targets))
+            name: name, task: task.definition.name, count: rows(of: examples).count,
+            loss: loss(examples, kind: task.definition.kind), scores: try task.definition.scores(of: examples))
     }
 
     /// The unweighted mean over batches, in the set's order, of the batches' mean losses, as the original reports it.
-    private func loss(logits: [Float], targets: [Float], kind: any TaskKind) -> Double {
-        let (width, targetWidth) = (kind.width, kind.targetWidth)
-        let losses = (0..<targets.count / targetWidth).map { row in
-            kind.loss(
-                logits[row * width..<(row + 1) * width],
-                target: targets[row * targetWidth..<(row + 1) * targetWidth])
-        }
-        let means = stride(from: 0, to: losses.count, by: batchSize).map { start in
-            let batch = losses[start..<min(start + batchSize, losses.count)]
-            return batch.reduce(0, +) / Double(batch.count)
+    private func loss(_ examples: [DecodedExample], kind: any TaskKind) -> Double {
+        let means = stride(from: 0, to: examples.count, by: batchSize).map { start in
+            let batch = examples[start..<min(start + batchSize, examples.count)]
+            let weights = batch.map { kind.weight(ofTarget: $0.marks.target.map(Double.init)) }
+            return zip(batch, weights).reduce(0) { $0 + kind.loss(of: $1.0) * $1.1 } / weights.reduce(0, +)
         }
         return means.reduce(0, +) / Double(means.count)
     }

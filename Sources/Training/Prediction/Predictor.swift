@@ -13,8 +13,8 @@ public struct PredictionInput: Sendable, Equatable, Decodable {
     public var sentence2: String?
     public var inputIDs: [Int32]?
     public var tokenTypeIDs: [Int32]?
-    /// The texts of a task whose rows have names of their own for them, by these.
-    public var texts: [String: String] = [:]
+    /// The texts, and lists of texts, of a task whose rows have names of their own for them, by these.
+    public var texts: [String: RowText] = [:]
     /// The further fields that are there and hold no text.
     var notTexts: Set<String> = []
 
@@ -26,8 +26,13 @@ public struct PredictionInput: Sendable, Equatable, Decodable {
 
     /// The texts of a task whose rows have names of their own for them.
     public init(task: String, texts: [String: String]) {
+        self.init(task: task, fields: texts.mapValues { .text($0) })
+    }
+
+    /// The fields of a task whose rows have words or choices, which are lists, or names of their own for their texts.
+    public init(task: String, fields: [String: RowText]) {
         self.task = task
-        self.texts = texts
+        texts = fields
     }
 
     enum CodingKeys: String, CodingKey, CaseIterable {
@@ -55,7 +60,9 @@ public struct PredictionInput: Sendable, Equatable, Decodable {
         let fields = try decoder.container(keyedBy: FieldName.self)
         for key in fields.allKeys where CodingKeys(stringValue: key.stringValue) == nil {
             // Other fields than the task's texts may be anything.
-            texts[key.stringValue] = try? fields.decode(String.self, forKey: key)
+            texts[key.stringValue] =
+                (try? fields.decode(String.self, forKey: key)).map { .text($0) }
+                ?? (try? fields.decode([String].self, forKey: key)).map { .list($0) }
             if texts[key.stringValue] == nil, (try? fields.decodeNil(forKey: key)) != true {
                 notTexts.insert(key.stringValue)
             }
@@ -72,8 +79,17 @@ public struct Prediction: Sendable, Equatable, Encodable {
     public var labels: [String]?
     /// The predicted number of a regression; nil elsewhere.
     public var value: Float?
-    /// Of the labels, in the model's order; nil in a regression.
+    /// The words of a row that is tagged, as they were given or cut; nil elsewhere.
+    public var words: [String]?
+    /// The predicted tag of each of the words.
+    public var tags: [String]?
+    /// The number of the choice, from 0, whose text `label` is; nil where there are no choices.
+    public var choice: Int?
+    /// The predicted part of a context; nil elsewhere.
+    public var answer: Answer.Span?
+    /// Of the labels, in the model's order, or of the choices; nil elsewhere.
     public var probabilities: [Double]?
+    /// Of the labels, in the model's order, or of the choices; empty where each token has its own.
     public var logits: [Float]
     /// From 0, sure, to just below 1; nil in a regression.
     public var entropy: Double?
@@ -187,7 +203,8 @@ public struct Predictor {
         var name: String
         /// The position of the task that predicts it in the model's list.
         var task: Int
-        var encoding: Encoding
+        /// One, or a window each of a text that is too long for one.
+        var examples: [EncodedExample]
     }
 
     private func encode(_ row: PredictionInput, _ fail: (String) -> PredictionError) throws -> Row {
@@ -209,25 +226,59 @@ public struct Predictor {
                 throw fail("there are \(ids.count) input_ids and \(types.count) token_type_ids")
             }
             try check(ids, types, fail)
-            return Row(name: row.task, task: task, encoding: Encoding(inputIDs: ids, tokenTypeIDs: types))
+            guard configuration.tasks[task].kind is any SequenceKind else {
+                throw fail("\(name) is \(configuration.tasks[task].kind.summary), which takes texts, and no \"input_ids\"")
+            }
+            let encoding = Encoding(inputIDs: ids, tokenTypeIDs: types)
+            return Row(
+                name: row.task, task: task,
+                examples: [EncodedExample(sequences: [encoding], marks: ExampleMarks(target: []))])
         }
-        let (first, second) = try texts(row, of: configuration.tasks[task], fail)
-        return Row(
-            name: row.task, task: task,
-            encoding: trained.tokenizer.encode(first, pair: second, maxLength: configuration.maxSequenceLength))
+        let (texts, choices) = try fields(row, of: configuration.tasks[task], fail)
+        let encoder = ExampleEncoder(
+            tokenizer: trained.tokenizer, maxSequenceLength: configuration.maxSequenceLength, keepsTexts: true)
+        do {
+            return Row(
+                name: row.task, task: task,
+                examples: try encoder.examples(of: texts, choices: choices, kind: configuration.tasks[task].kind))
+        } catch let problem as DataFileError.Problem {
+            throw fail(problem.description)
+        }
     }
 
-    /// The row's one text or two, as the task has them.
-    private func texts(
+    /// The row's texts, and the texts to choose from, as the task has them.
+    private func fields(
         _ row: PredictionInput, of task: TaskHead, _ fail: (String) -> PredictionError
-    ) throws -> (first: String, second: String?) {
-        if let names = task.textFields, row.sentence == nil, row.sentence1 == nil {
+    ) throws -> (texts: [RowText], choices: [RowText]) {
+        let kind = type(of: task.kind).fields
+        func named(_ own: [String]?, or usual: [String]) throws -> [RowText]? {
+            let candidates = [own ?? [], usual, kind.takesWords ? ["text"] : []].filter { !$0.isEmpty }
+            if let names = candidates.first(where: { $0.allSatisfy { row.texts[$0] != nil } }) {
+                return names.compactMap { row.texts[$0] }
+            }
+            guard let names = candidates.first, row.sentence == nil, row.sentence1 == nil || kind.hasChoices else {
+                return nil
+            }
             for name in names where row.texts[name] == nil {
                 if row.notTexts.contains(name) { throw fail("\"\(name)\" is no string") }
                 throw fail("the row has no text \"\(name)\"; \(task.name)'s are \(names.joined(separator: " and "))")
             }
-            return (row.texts[names[0], default: ""], names.count > 1 ? row.texts[names[1]] : nil)
+            return nil
         }
+        let choices = kind.hasChoices ? try named(task.choiceFields, or: ["choices"]) ?? [] : []
+        if let texts = try named(task.textFields, or: kind.usualTexts) {
+            let lists = texts.filter { if case .list = $0 { true } else { false } }
+            if !lists.isEmpty, !kind.takesWords { throw fail("a text of \(task.name) is a list, and not a string") }
+            return (texts, choices)
+        }
+        let (first, second) = try texts(row, of: task, fail)
+        return ([.text(first)] + (second.map { [.text($0)] } ?? []), choices)
+    }
+
+    /// The row's one text or two, by the names that GLUE's have.
+    private func texts(
+        _ row: PredictionInput, of task: TaskHead, _ fail: (String) -> PredictionError
+    ) throws -> (first: String, second: String?) {
         guard let first = row.sentence ?? row.sentence1 else {
             throw fail("the row has neither \"sentence\" or \"sentence1\" nor \"input_ids\"")
         }
@@ -271,24 +322,35 @@ public struct Predictor {
             model: trained.model, batchSize: batchSize, precision: precision, team: team)
         for task in Set(rows.map(\.task)).sorted() {
             let positions = rows.indices.filter { rows[$0].task == task }
-            let lengths = positions.map { rows[$0].encoding.inputIDs.count }
-            let logits = try evaluator.logits(task: task, lengths: lengths) { position, batch in
-                let encoding = rows[positions[position]].encoding
-                batch.append(inputIDs: encoding.inputIDs, tokenTypeIDs: encoding.tokenTypeIDs, taskID: task)
+            let kind = trained.model.configuration.tasks[task].kind
+            let examples = positions.flatMap { rows[$0].examples }
+            let sizes = examples.map { example in
+                let lengths = example.sequences.map(\.inputIDs.count)
+                return Evaluator.Size(tokens: lengths.reduce(0, +), rows: kind.logitRows(lengths: lengths))
             }
-            let width = logits.count / positions.count
-            for (row, position) in positions.enumerated() {
-                result[position] = prediction(
-                    rows[position].name, task, Array(logits[row * width..<(row + 1) * width]))
+            let logits = try evaluator.logits(task: task, sizes: sizes) { position, batch in
+                for (number, sequence) in examples[position].sequences.enumerated() {
+                    batch.append(
+                        inputIDs: sequence.inputIDs, tokenTypeIDs: sequence.tokenTypeIDs, taskID: task,
+                        continuesExample: number > 0)
+                }
+            }
+            var decoded = zip(logits, examples).map { DecodedExample(logits: $0, marks: $1.marks) }[...]
+            for position in positions {
+                let windows = Array(decoded.prefix(rows[position].examples.count))
+                decoded = decoded.dropFirst(windows.count)
+                result[position] = prediction(rows[position].name, kind, windows)
             }
         }
         return result.compactMap { $0 }
     }
 
-    private func prediction(_ name: String, _ task: Int, _ logits: [Float]) -> Prediction {
-        let answer = trained.model.configuration.tasks[task].kind.answer(logits[...])
+    private func prediction(_ name: String, _ kind: any TaskKind, _ windows: [DecodedExample]) -> Prediction {
+        let answer = kind.answer(to: windows)
+        let words = answer.tags == nil ? nil : windows[0].marks.texts.map { String(decoding: $0, as: UTF8.self) }
         return Prediction(
-            task: name, label: answer.label, labels: answer.labels, value: answer.value,
-            probabilities: answer.probabilities, logits: logits, entropy: answer.entropy)
+            task: name, label: answer.label, labels: answer.labels, value: answer.value, words: words, tags: answer.tags,
+            choice: answer.choice, answer: answer.span, probabilities: answer.probabilities,
+            logits: type(of: kind).decoderInput == .tokens ? [] : Array(windows[0].logits), entropy: answer.entropy)
     }
 }

@@ -139,7 +139,7 @@ extension Submission.Member {
         for row in 0..<predictions.count {
             let logits = predictions.logits(ofRow: row)
             var cells = ["\(row)", predictions.text(ofRow: row)]
-            cells += (predictions.kind.answer(logits).probabilities ?? []).map { "\($0)" }
+            cells += (predictions.answer(toRow: row).probabilities ?? []).map { "\($0)" }
             cells += logits.map { "\($0)" }
             text += cells.joined(separator: "\t") + "\n"
         }

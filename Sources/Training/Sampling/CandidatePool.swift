@@ -6,6 +6,8 @@ import Torch
 struct CandidatePool: Sendable {
     /// In the order in which they were drawn.
     let examples: [ExampleReference]
+    /// What is known of each beside its tokens.
+    let marks: [ExampleMarks]
     /// All of them, in pieces of about one length; of these the process's share.
     let pieces: [Piece]
 
@@ -27,6 +29,7 @@ struct CandidatePool: Sendable {
         share: Share = .whole
     ) {
         self.examples = examples
+        marks = examples.map { data.features(of: $0.task).marks(at: $0.index) }
         let all = piecesByLength(examples.map(data.length), atLeast: pieceSize, tokens: pieceTokens)
         let own = share.own(all.map { $0.map { data.length(examples[$0]) }.reduce(0, +) })
         pieces = own.map { all[$0] }.map { positions in

@@ -1,5 +1,6 @@
 import CAMTL
 import Foundation
+import Tasks
 import Torch
 
 /// Picks the candidates that the model is least sure of.
@@ -77,24 +78,33 @@ final class CandidateScorer {
     ) throws -> [Candidate] {
         let tasks = model.configuration.tasks
         var entropies = Array(repeating: 0.0, count: pool.examples.count)
+        var classes = entropies
         let quantized = try precision.layers(of: model)
         // All of the pool is computed before the first of it is waited for.
         let outputs = try pool.pieces.flatMap { piece in
             try withoutGradients { try model(piece.tokens, dropout: dropout, quantized: quantized).tasks }
-                .map { (positions: $0.samples.map { piece.positions[$0] }, logits: try Readback($0.logits)) }
+                .map { output in
+                    (
+                        positions: output.samples.map { piece.positions[$0] }, rowCounts: output.rowCounts,
+                        logits: try Readback(output.logits)
+                    )
+                }
         }
         for output in outputs {
             let logits = try (team?.read(output.logits) ?? output.logits.tensor()).elements(Float.self)
-            let width = logits.count / output.positions.count
-            for (row, position) in output.positions.enumerated() {
+            var start = 0
+            for (position, rows) in zip(output.positions, output.rowCounts) {
                 let kind = tasks[pool.examples[position].task].kind
-                entropies[position] = kind.entropy(logits[row * width..<(row + 1) * width])
+                let own = logits[start..<start + rows * kind.width]
+                let uncertainty = kind.uncertainty(of: DecodedExample(logits: own, marks: pool.marks[position]))
+                (entropies[position], classes[position]) = (uncertainty.entropy, Double(uncertainty.classes))
+                start += own.count
             }
         }
         // Each candidate's is 0 but in one process.
-        if let team { entropies = try team.sums(entropies) }
-        return zip(pool.examples, entropies).map { example, entropy in
-            Candidate(task: example.task, entropy: entropy, labelCount: tasks[example.task].kind.entropyClasses)
+        if let team { (entropies, classes) = (try team.sums(entropies), try team.sums(classes)) }
+        return pool.examples.indices.map { index in
+            Candidate(task: pool.examples[index].task, entropy: entropies[index], labelCount: Int(classes[index]))
         }
     }
 }

@@ -1,0 +1,66 @@
+import Tokenization
+
+/// A part of a text's words as one sequence.
+struct WordWindow {
+    let encoding: Encoding
+    /// Of each token the number of the word that begins with it, where that is one of the window's own; -1 of others.
+    let words: [Int32]
+    let isContinuation: Bool
+}
+
+extension ExampleEncoder {
+    /// The words of a field: its list, or those that the tokenizer cuts the text into.
+    func words(of field: FieldTexts) -> [FieldBytes] {
+        if field.isList { return field.values }
+        return field.values[0].split { $0 == 0x20 || (0x09...0x0D).contains($0) }
+    }
+
+    /// Words as sequences that the model takes: one, or several where they have too many pieces, each of which begins
+    /// with words that the one before it has, too. A word that both have is of the one where it stands further from the
+    /// edge. A word of which nothing is left becomes the unknown token, so that it has a place; of one with more pieces
+    /// than a sequence can have, the first ones stay.
+    func windows(ofWords words: [FieldBytes]) -> [WordWindow] {
+        let room = max(1, maxSequenceLength - 2)
+        let pieces = words.map { word in
+            Array(tokenizer.pieces(of: UnsafeRawBufferPointer(rebasing: word)).prefix(room))
+        }
+        var ranges: [Range<Int>] = []
+        var start = 0
+        while true {
+            var (end, size) = (start, 0)
+            while end < pieces.count, size + pieces[end].count <= room {
+                size += pieces[end].count
+                end += 1
+            }
+            ranges.append(start..<end)
+            if end == pieces.count { break }
+            var overlap = 0
+            start = end
+            while start > ranges[ranges.count - 1].lowerBound + 1, overlap + pieces[start - 1].count <= room / 4 {
+                start -= 1
+                overlap += pieces[start].count
+            }
+        }
+        return ranges.indices.map { index in
+            let range = ranges[index]
+            let first = index == 0 ? 0 : (range.lowerBound + ranges[index - 1].upperBound) / 2
+            let end = index == ranges.count - 1 ? words.count : (ranges[index + 1].lowerBound + range.upperBound) / 2
+            var (ids, numbers): ([Int32], [Int32]) = ([], [-1])
+            for word in range {
+                ids += pieces[word]
+                numbers.append((first..<end).contains(word) ? Int32(word) : -1)
+                numbers += repeatElement(-1, count: pieces[word].count - 1)
+            }
+            return WordWindow(
+                encoding: tokenizer.sequence(of: ids), words: numbers + [-1], isContinuation: index > 0)
+        }
+    }
+}
+
+extension WordPieceTokenizer {
+    /// The ids of a word's pieces, at least one.
+    fileprivate func pieces(of word: UnsafeRawBufferPointer) -> ArraySlice<Int32> {
+        let ids = encode(utf8: word).inputIDs.dropFirst().dropLast()
+        return ids.isEmpty ? [unknownID] : ids
+    }
+}
