@@ -42,10 +42,7 @@ struct JSONParser {
 
     /// What is wrong at the current place, where `wanted` should be.
     private mutating func missing(_ wanted: String) -> JSONText.Fault {
-        guard position < bytes.count else { return fault("it ends where \(wanted) should be") }
-        let text = String(decoding: bytes[position..<min(position + 12, bytes.count)], as: UTF8.self)
-        let word = text.prefix { !$0.isWhitespace && $0 != "," && $0 != "\u{FFFD}" }
-        return fault("\((word.isEmpty ? text.prefix(1) : word).debugDescription) stands where \(wanted) should be")
+        fault(JSONText.Fault.reason(for: wanted, at: position, of: bytes))
     }
 
     private mutating func value(depth: Int) throws -> JSONText {
@@ -198,5 +195,15 @@ struct JSONParser {
             position += 1
         }
         return value
+    }
+}
+
+extension JSONText.Fault {
+    /// What is wrong at a place where `wanted` should be.
+    static func reason(for wanted: String, at position: Int, of bytes: UnsafeRawBufferPointer) -> String {
+        guard position < bytes.count else { return "it ends where \(wanted) should be" }
+        let text = String(decoding: bytes[position..<min(position + 12, bytes.count)], as: UTF8.self)
+        let word = text.prefix { !$0.isWhitespace && $0 != "," && $0 != "\u{FFFD}" }
+        return "\((word.isEmpty ? text.prefix(1) : word).debugDescription) stands where \(wanted) should be"
     }
 }

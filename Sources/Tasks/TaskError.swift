@@ -74,6 +74,14 @@ public struct DataFileError: Error, Equatable, CustomStringConvertible {
         case notAText(path: String)
         /// A JSON row lacks a field.
         case missingField(name: String)
+        /// A line of a sentence has fewer columns than are read; `separator` is nil for blanks.
+        case raggedLine(text: String, found: Int, wanted: Int, separator: UInt8?)
+        /// A line of a sentence has nothing in a column that is read, whose position is counted from 0.
+        case emptyColumn(text: String, position: Int)
+        /// A file of objects within each other is not as its layout has it.
+        case malformed(reason: String)
+        /// What is wrong is wrong at a path in JSON, such as `data[3].paragraphs[2]`.
+        indirect case within(path: String, DataFileError.Problem)
         case unknownLabel(found: String, allowed: [String])
         case notANumber(found: String)
         case outOfRange(found: String, range: ClosedRange<Float>)
@@ -139,6 +147,17 @@ extension DataFileError.Problem: CustomStringConvertible {
             return "\"\(path)\" is neither a text, a number nor a list of those."
         case .missingField(let name):
             return "the row has no \"\(name)\"."
+        case .raggedLine(let text, let found, let wanted, let separator):
+            let between = separator.map { $0 == 0x09 ? "tab" : "\"\(Character(UnicodeScalar($0)))\"" } ?? "space"
+            return "the line \(text.debugDescription) has \(found) \(between)-separated column\(found == 1 ? "" : "s"), and "
+                + "\(wanted) are wanted: a line has a word and its labels, and a blank line ends a sentence."
+        case .emptyColumn(let text, let position):
+            let column = position < 0 ? "column \(-position) from the end" : "column \(position + 1)"
+            return "the line \(text.debugDescription) has nothing in \(column)."
+        case .malformed(let reason):
+            return "\(reason)."
+        case .within(let path, let problem):
+            return "\(path): \(problem)"
         case .unknownLabel(let found, let allowed):
             return "unknown label \(found.debugDescription); the labels are \(allowed.joined(separator: ", "))."
         case .notANumber(let found):

@@ -235,6 +235,23 @@ final class QuotedRowsTests: DirectoryTestCase {
         XCTAssertEqual(values(#"{"a": "\u00e9\ud83d\ude00\n\""}"#, ["a"]), [["é😀\n\""]])
     }
 
+    func testAPathThatMeetsAListGoesIntoItsElements() {
+        let row = #"""
+            {"answers": [{"text": "a", "start": 3}, {"text": "b", "start": -1}], "none": [], "words": ["a", "b"],
+             "tags": ["O", "B-per"], "hf": {"text": ["a"], "answer_start": [3]}, "deep": [{"x": {"y": 1}}],
+             "lists": [{"x": ["a"]}], "nested": [[{"x": "a"}]], "some": [{"x": "a"}, {"y": {"z": 1}}, 3], "null": [{"x": null}]}
+            """#
+        XCTAssertEqual(
+            values(row, ["answers.text", "answers.start", "none.text", "words", "tags", "hf.text", "hf.answer_start", "deep.x.y"]),
+            [["a", "b"], ["3", "-1"], [], ["a", "b"], ["O", "B-per"], ["a"], ["3"], ["1"]])
+        XCTAssertEqual(values(row, ["answers.other", "words.x", "null.x"]), [nil, nil, nil])
+        let what = "neither a text, a number nor a list of those.>"
+        XCTAssertEqual(
+            values(row, ["answers", "lists.x", "nested.x", "some.x", "some.y.z"]),
+            [["<\"answers\" is \(what)"], ["<\"lists.x\" is \(what)"], ["<\"nested.x\" is \(what)"],
+                ["<the row has no \"some[1].x\".>"], ["<the row has no \"some[0].y.z\".>"]])
+    }
+
     func testLinesThatAreNoObjectsAreNamed() throws {
         let columns = Columns.named(first: "text", label: "label")
         let good = "{\"text\": \"a\", \"label\": \"yes\"}\n"
@@ -279,7 +296,7 @@ final class QuotedRowsTests: DirectoryTestCase {
                 if kind == 0: return random.choice([True, False, None])
                 if kind == 1: return Number(random.choice(numbers))
                 if kind < 4: return random.choice(texts)
-                if kind == 4: return [value(0) for _ in range(random.randrange(3))] if depth else 'y'
+                if kind == 4: return [value(depth - 1) for _ in range(random.randrange(3))] if depth else 'y'
                 return {random.choice(keys): value(depth - 1) for _ in range(random.randrange(4))}
             def spelt(v, ascii):
                 if isinstance(v, Number): return str.__str__(v)
@@ -293,12 +310,18 @@ final class QuotedRowsTests: DirectoryTestCase {
                 if v is False: return 'false'
                 if isinstance(v, str): return str(v)
                 raise ValueError
+            def at(row, keys):
+                if not keys: return row
+                if isinstance(row, list):
+                    found = [at(x, keys) for x in row]
+                    if None not in found: return found
+                    if any(x is not None for x in found): raise ValueError
+                    return None
+                return at(row[keys[0]], keys[1:]) if isinstance(row, dict) and keys[0] in row else None
             def find(row, path):
-                for key in path.split('.'):
-                    if not isinstance(row, dict) or key not in row: return None
-                    row = row[key]
-                if row is None: return None
                 try:
+                    row = at(row, path.split('.'))
+                    if row is None: return None
                     return [scalar(x) for x in row] if isinstance(row, list) else [scalar(row)]
                 except ValueError:
                     return False

@@ -196,7 +196,7 @@ final class TaskFileTests: DirectoryTestCase {
         try write("x", to: "train.txt")
         assertRefuses(
             task(train: "train.txt"),
-            ":4: <data>/train.txt: the ending says no format; give \"format\": tsv, csv, jsonl")
+            ":4: <data>/train.txt: the ending says no format; give \"format\": tsv, csv, jsonl, conll, squad, mrqa")
     }
 
     func testATaskFileMayBeJSON() throws {
@@ -300,10 +300,10 @@ final class TaskFileTests: DirectoryTestCase {
         assertRefuses(task(label: "1"), ":6: columns are named by their names or by their numbers, not by both")
         assertRefuses(task(label: "text"), ":6: the column \"text\" is a text and the label, too")
         assertRefuses(task("header: false"), ":7: without a header, columns are named by their numbers")
-        assertRefuses(task("format: jsonl\nseparator: \";\""), ":8: \"separator\" is for csv and tsv")
+        assertRefuses(task("format: jsonl\nseparator: \";\""), ":8: \"separator\" is for csv, tsv and conll")
         assertRefuses(
             task("format: jsonl", label: "1").replacingOccurrences(of: "text: text", with: "text: 0"),
-            ":6: columns of JSON lines are named by their names")
+            ":6: columns of jsonl are named by their names")
     }
 
     // MARK: Rows

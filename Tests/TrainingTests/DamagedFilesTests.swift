@@ -103,17 +103,34 @@ final class DamagedFilesTests: ToyTestCase {
             try predictor.predict(input, to: self.directory.appendingPathComponent("predicted.jsonl"))
             return []
         }
-        let files = ["tasks.csv", "tasks.tsv", "tasks.jsonl"]
+        let files = ["tasks.csv", "tasks.tsv", "tasks.jsonl", "words.conll", "questions.json", "questions.jsonl"]
         try Data("text,label\n\"ba \"\"k\"\"\nx\",a\nbak,b\nfi,a\n".utf8).write(to: rows.appendingPathComponent(files[0]))
         try Data("text\tlabel\nba\ta\nbak\tb\nfi\ta\n".utf8).write(to: rows.appendingPathComponent(files[1]))
         try Data((0..<3).map { "{\"text\": \"ba \($0)\", \"label\": \"\("ab".dropFirst($0 % 2).prefix(1))\"}\n" }.joined().utf8)
             .write(to: rows.appendingPathComponent(files[2]))
-        let tasks = files.enumerated().map { index, file in
-            "  - {name: t\(index), type: classification, train: \(file), text: text, label: label}\n"
+        try Data("-DOCSTART- O\n\nba O\nbak B-x\n\nfi I-x\n".utf8).write(to: rows.appendingPathComponent(files[3]))
+        let answer = #"{"text": "ba\u00e9", "answer_start": 0}"#
+        let question = #"{"id": "a", "question": "ba \"k\"", "answers": [\#(answer)], "is_impossible": false}"#
+        let other = #"{"id": "b", "question": "fi", "answers": [], "is_impossible": true}"#
+        let paragraph = #"{"qas": [\#(question), \#(other)], "context": "bak \ud83d\ude00 {[", "n": [1, {"a": null}]}"#
+        try Data(#"{"version": 2, "data": [{"paragraphs": [\#(paragraph)], "title": "x"}, {"paragraphs": []}]}"#.utf8)
+            .write(to: rows.appendingPathComponent(files[4]))
+        let detected = #"{"text": "bak", "char_spans": [[0, 2], [4, 6]]}"#
+        let detecting = #"{"qid": "a", "question": "ba", "answers": ["bak"], "detected_answers": [\#(detected)]}"#
+        try Data("{\"header\": {}}\n{\"context\": \"bak\", \"qas\": [\(detecting), \(detecting)]}\n".utf8)
+            .write(to: rows.appendingPathComponent(files[5]))
+        let columns = [
+            "text: text, label: label", "text: text, label: label", "text: text, label: label", "text: 0, label: -1",
+            "text: [question, title], label: is_impossible", "text: [question, context], label: answers.text",
+        ]
+        let tasks = zip(files, columns).enumerated().map { index, file in
+            let type = file.1.contains("label: -1") || file.1.contains("answers") ? "multilabel" : "classification"
+            let format = file.0 == files[5] ? ", format: mrqa" : ""
+            return "  - {name: t\(index), type: \(type), train: \(file.0), \(file.1)\(format)}\n"
         }
         try Data(("tasks:\n" + tasks.joined()).utf8).write(to: rows.appendingPathComponent("tasks.yaml"))
         let cache = FeatureCache(directory: cacheDirectory, tokenizer: try loadModel().tokenizer, maxSequenceLength: 8)
-        try damage("CSV, TSV, JSON lines to train on", rows, files, share: 0.1) {
+        try damage("files to train on", rows, files, share: 0.1) {
             let (catalogue, names) = try TaskCatalogue.reading([rows.appendingPathComponent("tasks.yaml").path])
             var isRead = true
             for name in names {

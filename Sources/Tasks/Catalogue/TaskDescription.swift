@@ -82,7 +82,9 @@ struct TaskDescription: Sendable {
     private func set(_ files: [String], hasLabels: Bool) -> DataFile {
         var format = format ?? files.first.flatMap(FileFormat.init(path:)) ?? FileFormat(.tsv)
         // Tabs between fields in quotes are a CSV's.
-        if let separator { format = format.name == .jsonl ? format : FileFormat(.csv, separator: separator) }
+        if let separator, !format.name.namesColumnsInRows {
+            format = FileFormat(format.name == .tsv ? .csv : format.name, separator: separator)
+        }
         let isNumbered = if case .numbered = texts[0] { true } else { false }
         let label = hasLabels ? kindType.label(label, separator: labelSeparator) : nil
         var columns = Columns(

@@ -314,7 +314,7 @@ struct TaskFile {
             guard case .scalar(let scalar) = node else { return nil }
             // A name in quotes stays a name.
             if scalar.style == .any || scalar.style == .plain, let position = Int(scalar.string) {
-                return position >= 0 && position < 1_000_000 ? .numbered(position) : nil
+                return position > -1_000_000 && position < 1_000_000 ? .numbered(position) : nil
             }
             return scalar.string.isEmpty ? nil : .named(scalar.string)
         }
@@ -360,13 +360,22 @@ struct TaskFile {
         let formats = (task.train + (task.dev ?? []) + (task.test ?? [])).map {
             (task.format ?? FileFormat(path: $0))?.name
         }
-        if formats.contains(.jsonl), isNumbered.contains(true) {
-            add("columns of JSON lines are named by their names", at: fields["label"])
-        }
-        if !formats.isEmpty, formats.allSatisfy({ $0 == .jsonl }) {
-            for field in ["separator", "header"] {
-                if let node = fields[field] { add("\"\(field)\" is for csv and tsv", at: node) }
+        for format in Set(formats.compactMap { $0 }).sorted(by: { $0.rawValue < $1.rawValue }) {
+            if format.namesColumnsInRows, isNumbered.contains(true) {
+                add("columns of \(format.rawValue) are named by their names", at: fields["label"])
             }
+            if format == .conll, isNumbered.contains(false) {
+                add("columns of conll are named by their numbers", at: fields["label"])
+            }
+            if format != .conll, (task.texts + task.label).contains(where: \.isFromEnd) {
+                add("columns are counted from the end, from -1, in conll alone", at: fields["label"])
+            }
+        }
+        if let node = fields["separator"], !formats.isEmpty, formats.allSatisfy({ $0?.namesColumnsInRows == true }) {
+            add("\"separator\" is for csv, tsv and conll", at: node)
+        }
+        if !formats.isEmpty, !formats.contains(where: { $0 == nil || $0 == .csv || $0 == .tsv }) {
+            if let node = fields["header"] { add("\"header\" is for csv and tsv", at: node) }
         } else if task.header == false, isNumbered.contains(false) {
             add("without a header, columns are named by their numbers", at: fields["header"])
         }

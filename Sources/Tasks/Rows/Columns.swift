@@ -2,7 +2,7 @@
 public enum ColumnReference: Sendable, Hashable, CustomStringConvertible {
     /// By its name in the file's first line; in JSON the keys to it, with dots between them.
     case named(String)
-    /// By its position, from 0.
+    /// By its position, from 0; in the layout of CoNLL also from -1 backwards from the last one.
     case numbered(Int)
 
     public var description: String {
@@ -11,6 +11,9 @@ public enum ColumnReference: Sendable, Hashable, CustomStringConvertible {
         case .numbered(let position): "\(position)"
         }
     }
+
+    /// Whether it is counted from the last one.
+    var isFromEnd: Bool { if case .numbered(..<0) = self { true } else { false } }
 }
 
 /// Where a file's texts and labels stand.

@@ -104,7 +104,8 @@ struct ExampleSource: Sendable {
                 throw DataFileError(path: path, line: nil, problem: .misplaced(misplaced))
             }
             let start = bytes.starts(with: byteOrderMark) ? byteOrderMark.count : 0
-            guard file.columns.hasHeader, format.name != .jsonl else {
+            if format.name == .conll { format.separator = format.separator ?? CoNLLRows.separator(of: bytes, from: start) }
+            guard file.columns.hasHeader, format.name == .tsv || format.name == .csv else {
                 return (try RowParser(file, of: kind, path: path, format: format, header: nil), start, 1)
             }
             let header = try ExampleSource.header(of: bytes, from: start, &format, path: path)

@@ -21,7 +21,7 @@ struct JSONRows: RowReader {
         guard object.members != nil else { throw .notAnObject }
         var values: [FieldValue?] = []
         for path in paths {
-            let value = path.reduce(Optional(object)) { value, key in value?[key] }
+            let value = try object.value(at: path)
             values.append(try JSONRows.value(value, at: path))
         }
         return values

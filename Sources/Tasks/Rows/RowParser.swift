@@ -92,7 +92,7 @@ struct RowParser: Sendable {
             var field = Field(column: column, title: title, place: fields.count)
             switch column {
             case .numbered(let position): field.position = position
-            case .named(let name) where format.name != .jsonl:
+            case .named(let name) where !format.name.namesColumnsInRows:
                 guard let position = header?.firstIndex(of: name) else {
                     throw DataFileError(path: path, line: 1, problem: .missingColumn(name: name, header: header ?? []))
                 }
@@ -123,6 +123,9 @@ struct RowParser: Sendable {
                 separator: format.separator ?? UInt8(ascii: ","), positions: fields.compactMap(\.position))
         case .jsonl:
             reader = JSONRows(paths: fields.map { "\($0.column)".split(separator: ".").map(String.init) })
+        case .conll: reader = CoNLLRows(separator: format.separator, positions: fields.compactMap(\.position))
+        case .squad: reader = SQuADRows(paths: fields.map { "\($0.column)".split(separator: ".").map(String.init) })
+        case .mrqa: reader = MRQARows(paths: fields.map { "\($0.column)".split(separator: ".").map(String.init) })
         }
         self.header = row?.bytes
         self.path = path
@@ -133,14 +136,15 @@ struct RowParser: Sendable {
     /// - Throws: `DataFileError` with the line's number.
     func outcome(of span: RowSpan, in bytes: UnsafeRawBufferPointer) throws -> Outcome {
         let text = UnsafeRawBufferPointer(rebasing: bytes[span.range])
-        try checkUTF8(text, path: path, line: span.line)
+        // Strings of JSON say themselves where they are not UTF-8.
+        if span.enclosing == nil { try checkUTF8(text, path: path, line: span.line) }
         if let header, header.count == text.count, text.elementsEqual(header) { throw fail(.repeatedHeader, span) }
         var found = 0
         let values: [FieldValue?]
         do {
             values = try reader.values(in: span, of: bytes, found: &found)
         } catch {
-            throw fail(error, span)
+            throw fail(reading: error, span)
         }
         if text.allSatisfy({ $0 == 0x20 }), values.contains(where: { $0 == nil }), !file.skipsDamagedRows {
             throw fail(.blankLine, span)
@@ -170,7 +174,7 @@ struct RowParser: Sendable {
         do {
             values = try reader.values(in: span, of: bytes, found: &found)
         } catch {
-            throw fail(error, span)
+            throw fail(reading: error, span)
         }
         guard case .column(_, let separator)? = file.columns.label, let value = values[labels[0].place] else {
             return nil
@@ -184,7 +188,17 @@ struct RowParser: Sendable {
     var hasOneColumn: Bool { ([first, second, index].compactMap { $0 } + choices + labels).allSatisfy { $0.position == 0 } }
 
     private func fail(_ problem: DataFileError.Problem, _ span: RowSpan) -> DataFileError {
-        DataFileError(path: path, line: span.line, problem: problem)
+        DataFileError(path: path, line: span.line, problem: problem.at(span.path))
+    }
+
+    /// What a reader found wrong with a row.
+    private func fail(reading error: any Error, _ span: RowSpan) -> any Error {
+        switch error {
+        case let problem as DataFileError.Problem: fail(problem, span)
+        case let problem as RowProblem:
+            DataFileError(path: path, line: problem.line, problem: problem.problem.at(span.path))
+        default: error
+        }
     }
 
     /// What becomes of a row that lacks a column.
@@ -251,10 +265,16 @@ struct RowParser: Sendable {
     }
 }
 
-/// - Throws: `DataFileError` if a row's text is not UTF-8.
+/// - Throws: `DataFileError` if a row's text is not UTF-8, with the line of it that is not.
 func checkUTF8(_ text: UnsafeRawBufferPointer, path: String, line: Int) throws {
     guard let fault = firstInvalidUTF8(text) else { return }
-    throw DataFileError(path: path, line: line, problem: .invalidUTF8(byte: text[fault], position: fault + 1))
+    var lines = LineScanner(text, lineNumber: line)
+    while let part = lines.next() {
+        guard fault < lines.offset else { continue }
+        throw DataFileError(
+            path: path, line: part.line,
+            problem: .invalidUTF8(byte: text[fault], position: fault - part.range.lowerBound + 1))
+    }
 }
 
 /// The place of the first byte that is not well-formed UTF-8, or nil.

@@ -14,6 +14,17 @@ public struct RowSpan: Sendable {
     public let line: Int
     /// Its bytes' place in the file, without what ends it.
     public let range: Range<Int>
+    /// Which of the objects in one list it is, counted from 0, where it is one.
+    let element: Int
+    /// What lies around it, where it is an object within others.
+    let enclosing: EnclosingObject?
+
+    init(line: Int, range: Range<Int>, element: Int = 0, enclosing: EnclosingObject? = nil) {
+        self.line = line
+        self.range = range
+        self.element = element
+        self.enclosing = enclosing
+    }
 }
 
 /// The value of a field of a row.
@@ -90,9 +101,8 @@ protocol RowReader: Sendable {
     /// The values of the columns that the reader was made for, in their order; nil for one that the row lacks.
     ///
     /// - Parameter found: how many columns the row has, where they have an order.
-    /// - Throws: `DataFileError.Problem`.
-    func values(in row: RowSpan, of bytes: UnsafeRawBufferPointer, found: inout Int) throws(DataFileError.Problem)
-        -> [FieldValue?]
+    /// - Throws: `DataFileError.Problem`; `RowProblem` where a line has it that is not the row's first.
+    func values(in row: RowSpan, of bytes: UnsafeRawBufferPointer, found: inout Int) throws -> [FieldValue?]
 }
 
 /// How a file's rows are written.
@@ -104,10 +114,25 @@ public struct FileFormat: Sendable, Hashable {
         case csv
         /// A JSON object a line.
         case jsonl
+        /// A word a line, blank lines between sentences: CoNLL's layout.
+        case conll
+        /// SQuAD's layout, one JSON object.
+        case squad
+        /// MRQA's layout: a JSON object a line, of a paragraph with its questions.
+        case mrqa
+
+        /// Whether each row names its columns; otherwise they have positions.
+        var namesColumnsInRows: Bool {
+            switch self {
+            case .jsonl, .squad, .mrqa: true
+            case .tsv, .csv, .conll: false
+            }
+        }
     }
 
     public var name: Name
-    /// Of `csv`; nil is a comma, or a semicolon where the header has semicolons alone.
+    /// Of `csv`; nil is a comma, or a semicolon where the header has semicolons alone. Of `conll`; nil is blanks, or a
+    /// tab where the first word has one beside it.
     public var separator: UInt8?
 
     public init(_ name: Name, separator: UInt8? = nil) {
@@ -123,6 +148,8 @@ public struct FileFormat: Sendable, Hashable {
         case "tsv": self.init(.tsv)
         case "csv": self.init(.csv)
         case "jsonl", "ndjson": self.init(.jsonl)
+        case "conll", "bio", "iob", "iob2": self.init(.conll)
+        case "json": self.init(.squad)
         default: return nil
         }
     }
