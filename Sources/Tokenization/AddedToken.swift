@@ -37,6 +37,9 @@ public struct AddedToken: Sendable, Equatable, Codable {
     /// Whether the fast path of special tokens gives the same ids. White space separates words whoever takes it.
     var isPlain: Bool { !isSingleWord && !isNormalized }
 
+    /// Whether it takes no white space either, as BERT's special tokens.
+    var isBare: Bool { isPlain && !stripsLeft && !stripsRight }
+
     /// Whether both are found at the same places, if they have the same text.
     func isFound(as other: AddedToken) -> Bool {
         isSingleWord == other.isSingleWord && stripsLeft == other.stripsLeft && stripsRight == other.stripsRight

@@ -25,11 +25,46 @@ struct AddedTokens: Sendable {
         _ text: UnsafeRawBufferPointer, _ characters: CharacterTable,
         token: (Int32) -> Bool, piece: (UnsafeRawBufferPointer, _ isNormalized: Bool) -> Bool
     ) {
-        _ = asIs.split(text, token: token) { part in
+        _ = asIs.split(text) { id, _ in
+            token(id)
+        } piece: { range in
+            let part = UnsafeRawBufferPointer(rebasing: text[range])
             guard let normalized else { return piece(part, false) }
             return characters.normalized(part).withUnsafeBytes { bytes in
-                normalized.split(bytes, token: token) { piece($0, true) }
+                normalized.split(bytes) { id, _ in
+                    token(id)
+                } piece: {
+                    piece(UnsafeRawBufferPointer(rebasing: bytes[$0]), true)
+                }
             }
+        }
+    }
+
+    /// Calls `token` for each token that is found in the text as it is, and `piece` for what is between, in the text's
+    /// order, each with its place in the text.
+    func splitText(
+        _ text: UnsafeRawBufferPointer, token: (Int32, Range<Int>) -> Void, piece: (Range<Int>) -> Void
+    ) {
+        _ = asIs.split(text) { id, range in
+            token(id, range)
+            return true
+        } piece: { range in
+            piece(range)
+            return true
+        }
+    }
+
+    /// The same for the tokens that are found in a normalised text.
+    func splitNormalized(
+        _ text: UnsafeRawBufferPointer, token: (Int32, Range<Int>) -> Void, piece: (Range<Int>) -> Void
+    ) {
+        guard let normalized else { return piece(0..<text.count) }
+        _ = normalized.split(text) { id, range in
+            token(id, range)
+            return true
+        } piece: { range in
+            piece(range)
+            return true
         }
     }
 }
@@ -61,11 +96,13 @@ private struct TokenSet: Sendable {
         trie = try VocabularyTrie(text: text, tokens: ranges)
     }
 
-    /// Returns whether to go on. Each byte is looked at a bounded number of times.
+    /// Calls `found` for each token and `piece` for what is between, with their places in the text; a token's takes
+    /// in the white space that it strips. Both return whether to go on, as this does. Each byte is looked at a bounded
+    /// number of times.
     func split(
-        _ text: UnsafeRawBufferPointer, token found: (Int32) -> Bool, piece: (UnsafeRawBufferPointer) -> Bool
+        _ text: UnsafeRawBufferPointer, token found: (Int32, Range<Int>) -> Bool, piece: (Range<Int>) -> Bool
     ) -> Bool {
-        if tokens.isEmpty { return text.isEmpty || piece(text) }
+        if tokens.isEmpty { return text.isEmpty || piece(0..<text.count) }
         return trie.withPointers { trie in
             isFirst.withUnsafeBufferPointer { isFirst in
                 // Where what is given out ends, and where the last white space after a token does.
@@ -88,11 +125,11 @@ private struct TokenSet: Sendable {
                         spaceEnd = stop <= spaceEnd ? spaceEnd : text.spaceEnd(after: stop)
                         stop = max(stop, spaceEnd)
                     }
-                    if done < start, !piece(UnsafeRawBufferPointer(rebasing: text[done..<start])) { return false }
-                    if !found(token.id) { return false }
+                    if done < start, !piece(done..<start) { return false }
+                    if !found(token.id, start..<stop) { return false }
                     done = stop
                 }
-                return done >= text.count || piece(UnsafeRawBufferPointer(rebasing: text[done...]))
+                return done >= text.count || piece(done..<text.count)
             }
         }
     }

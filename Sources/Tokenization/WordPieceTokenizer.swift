@@ -14,9 +14,11 @@ public struct WordPieceTokenizer: Sendable {
     /// Whether `[MASK]` in a text stands for that token, if the vocabulary has it.
     public let findsMask: Bool
     let specialTokens: SpecialTokens
-    private let continuation: VocabularyTrie.Node
-    /// nil where the special tokens are all there is to find.
-    private let finder: AddedTokens?
+    let continuation: VocabularyTrie.Node
+    /// All tokens that are looked for in a text, the special ones included.
+    let foundTokens: AddedTokens
+    /// Whether the encoder's own search for special tokens does not find the same.
+    private let needsFoundTokens: Bool
 
     /// A tokenizer of these parts.
     ///
@@ -36,19 +38,17 @@ public struct WordPieceTokenizer: Sendable {
         self.findsMask = findsMask
         var special = try SpecialTokens(in: vocabulary, hasMask: findsMask)
         let known = special.texts
+        func isKnown(_ token: AddedToken) -> Bool { known[token.content] == token.id }
         // Equal to what is done without them.
-        let added = addedTokens.filter { !($0.isPlain && known[$0.content] == $0.id) }
+        let added = addedTokens.filter { !($0.isBare && isKnown($0)) }
         self.addedTokens = added.sorted { $0.id < $1.id }
-        if added.isEmpty {
-            finder = nil
-        } else {
-            try AddedToken.check(added, vocabulary)
-            let others = known.filter { name, _ in !added.contains { $0.content == name } }
-            let plain = others.map { AddedToken(content: $0, id: $1, isNormalized: false, isSpecial: true) }
-            finder = try AddedTokens(
-                added + plain, characters: lowercase ? CharacterTable.uncased : CharacterTable.cased)
-            special.areFoundInText = false
-        }
+        try AddedToken.check(added, vocabulary)
+        let others = known.filter { name, _ in !added.contains { $0.content == name } }
+        let bare = others.map { AddedToken(content: $0, id: $1, isNormalized: false, isSpecial: true) }
+        foundTokens = try AddedTokens(
+            added + bare, characters: lowercase ? CharacterTable.uncased : CharacterTable.cased)
+        needsFoundTokens = !added.allSatisfy { $0.isPlain && isKnown($0) }
+        special.areFoundInText = !needsFoundTokens
         specialTokens = special
         continuation = vocabulary.trie.node(at: "##".utf8)
     }
@@ -67,39 +67,50 @@ public struct WordPieceTokenizer: Sendable {
 
     /// Encodes a text, or a pair of texts.
     ///
-    /// When there are more than `maxLength` tokens, special ones included, tokens are cut from the end of the longer
-    /// text, one at a time; of texts equally long, from the second. Special tokens are never cut, so there may be up to
-    /// three tokens whatever `maxLength`.
-    public func encode(_ text: String, pair: String? = nil, maxLength: Int? = nil) -> Encoding {
+    /// When there are more than `maxLength` tokens, special ones included, tokens are cut from the longer text, one at
+    /// a time; of texts equally long, from the second. Special tokens are never cut, so there may be up to three tokens
+    /// whatever `maxLength`.
+    ///
+    /// - Parameter truncationSide: the end of a text that tokens are cut from.
+    public func encode(
+        _ text: String, pair: String? = nil, maxLength: Int? = nil, truncationSide: TruncationSide = .end
+    ) -> Encoding {
         withBytes(of: text) { text in
-            guard let pair else { return encode(utf8: text, maxLength: maxLength) }
-            return withBytes(of: pair) { encode(utf8: text, pair: $0, maxLength: maxLength) }
+            guard let pair else { return encode(utf8: text, maxLength: maxLength, truncationSide: truncationSide) }
+            return withBytes(of: pair) {
+                encode(utf8: text, pair: $0, maxLength: maxLength, truncationSide: truncationSide)
+            }
         }
     }
 
     /// The same for texts given as UTF-8, without copies. Bytes that are not UTF-8 are left out of the text.
     public func encode(
-        utf8 text: ArraySlice<UInt8>, pair: ArraySlice<UInt8>? = nil, maxLength: Int? = nil
+        utf8 text: ArraySlice<UInt8>, pair: ArraySlice<UInt8>? = nil, maxLength: Int? = nil,
+        truncationSide: TruncationSide = .end
     ) -> Encoding {
         text.withUnsafeBytes { text in
-            guard let pair else { return encode(utf8: text, maxLength: maxLength) }
-            return pair.withUnsafeBytes { encode(utf8: text, pair: $0, maxLength: maxLength) }
+            guard let pair else { return encode(utf8: text, maxLength: maxLength, truncationSide: truncationSide) }
+            return pair.withUnsafeBytes {
+                encode(utf8: text, pair: $0, maxLength: maxLength, truncationSide: truncationSide)
+            }
         }
     }
 
     /// The same for texts given as UTF-8, without copies. Bytes that are not UTF-8 are left out of the text.
     public func encode(
-        utf8 text: UnsafeRawBufferPointer, pair: UnsafeRawBufferPointer? = nil, maxLength: Int? = nil
+        utf8 text: UnsafeRawBufferPointer, pair: UnsafeRawBufferPointer? = nil, maxLength: Int? = nil,
+        truncationSide side: TruncationSide = .end
     ) -> Encoding {
-        let specialCount = pair == nil ? 2 : 3
-        let room = maxLength.map { max($0, specialCount) - specialCount } ?? Int.max
-        return withUnsafeTemporaryAllocation(of: Int32.self, capacity: min(room, text.count)) { first in
-            let firstCount = encode(text, into: first)
-            guard let pair else { return assemble(first[..<firstCount], [Int32]?.none) }
-            return withUnsafeTemporaryAllocation(of: Int32.self, capacity: min(room, pair.count)) { second in
-                let secondCount = encode(pair, into: second)
-                let (firstKept, secondKept) = Self.truncated(firstCount, secondCount, to: room)
-                return assemble(first[..<firstKept], second[..<secondKept])
+        let room = maxLength.map { Self.room(for: $0, isPair: pair != nil) } ?? Int.max
+        // What is cut from the end need not be encoded.
+        func capacity(_ text: UnsafeRawBufferPointer) -> Int { side == .end ? min(room, text.count) : text.count }
+        return withUnsafeTemporaryAllocation(of: Int32.self, capacity: capacity(text)) { first in
+            let firstIDs = first[..<encode(text, into: first)]
+            guard let pair else { return sequence(of: side.kept(min(firstIDs.count, room), of: firstIDs)) }
+            return withUnsafeTemporaryAllocation(of: Int32.self, capacity: capacity(pair)) { second in
+                let secondIDs = second[..<encode(pair, into: second)]
+                let (firstKept, secondKept) = Self.truncated(firstIDs.count, secondIDs.count, to: room)
+                return sequence(of: side.kept(firstKept, of: firstIDs), and: side.kept(secondKept, of: secondIDs))
             }
         }
     }
@@ -114,6 +125,12 @@ public struct WordPieceTokenizer: Sendable {
 }
 
 extension WordPieceTokenizer {
+    /// How many tokens of texts a sequence of `maxLength` tokens has room for beside the special ones.
+    private static func room(for maxLength: Int, isPair: Bool) -> Int {
+        let specialCount = numberOfSpecialTokens(isPair: isPair)
+        return max(maxLength, specialCount) - specialCount
+    }
+
     /// How many tokens of each text remain when `room` is all there is: what cutting the longer one, or of two equally
     /// long the second, one token at a time comes to.
     ///
@@ -127,30 +144,13 @@ extension WordPieceTokenizer {
         return (firstHalf, secondHalf)
     }
 
-    private func assemble(_ first: some Collection<Int32>, _ second: (some Collection<Int32>)?) -> Encoding {
-        let firstCount = first.count + 2
-        let count = firstCount + (second.map { $0.count + 1 } ?? 0)
-        var inputIDs: [Int32] = []
-        inputIDs.reserveCapacity(count)
-        inputIDs.append(specialTokens.classification)
-        inputIDs.append(contentsOf: first)
-        inputIDs.append(specialTokens.separator)
-        if let second {
-            inputIDs.append(contentsOf: second)
-            inputIDs.append(specialTokens.separator)
-        }
-        var tokenTypeIDs = [Int32](repeating: 0, count: count)
-        for index in firstCount..<count { tokenTypeIDs[index] = 1 }
-        return Encoding(inputIDs: inputIDs, tokenTypeIDs: tokenTypeIDs)
-    }
-
     /// Writes the ids of the text's pieces into `ids` until it is full, and returns how many there are. A text of n
     /// bytes has at most n pieces.
     private func encode(_ text: UnsafeRawBufferPointer, into ids: UnsafeMutableBufferPointer<Int32>) -> Int {
         let characters = lowercase ? CharacterTable.uncased : CharacterTable.cased
-        guard let finder else { return encode(text, characters, into: ids) }
+        if !needsFoundTokens { return encode(text, characters, into: ids) }
         var count = 0
-        finder.split(text, characters) { id in
+        foundTokens.split(text, characters) { id in
             if count < ids.count {
                 ids[count] = id
                 count += 1
@@ -182,7 +182,7 @@ extension WordPieceTokenizer {
 }
 
 extension WordPieceTokenizer {
-    private func withBytes<Result>(of text: String, _ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+    func withBytes<Result>(of text: String, _ body: (UnsafeRawBufferPointer) -> Result) -> Result {
         // A copy of the reference, which `withUTF8` may replace by one to contiguous UTF-8.
         var text = text
         return text.withUTF8 { body(UnsafeRawBufferPointer($0)) }
