@@ -62,9 +62,6 @@ public struct WordPieceTokenizer: Sendable {
     /// The id of the token that stands for a word that can't be cut into pieces.
     public var unknownID: Int32 { specialTokens.unknown }
 
-    /// `[CLS] first [SEP]`, and with a second part `second [SEP]`, of ids that are there.
-    public func sequence(of first: [Int32], and second: [Int32]? = nil) -> Encoding { assemble(first, second) }
-
     /// Encodes a text, or a pair of texts.
     ///
     /// When there are more than `maxLength` tokens, special ones included, tokens are cut from the longer text, one at

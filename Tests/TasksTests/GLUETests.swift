@@ -86,7 +86,7 @@ final class GLUETests: XCTestCase {
         XCTAssertEqual(
             message(#"{"name": "x", "type": "ranking"}"#),
             start
-                + "type \"ranking\" is none of classification, regression, multilabel, tagging, choice.")
+                + "type \"ranking\" is none of classification, regression, multilabel, tagging, span, choice.")
         XCTAssertEqual(
             message(#"{"name": "x", "type": "classification"}"#),
             start + "a classification wants two or more different labels, found [].")

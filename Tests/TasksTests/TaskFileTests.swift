@@ -76,7 +76,7 @@ final class TaskFileTests: DirectoryTestCase {
             """,
             ":2: the task name \"a/b\" can't be the name of a file; a name has 1 to 100 ASCII letters, digits, \".\", "
                 + "\"_\" and \"-\", and does not begin with a dot",
-            ":3: \"type\" is one of classification, regression, multilabel; did you mean classification?",
+            ":3: \"type\" is one of classification, regression, multilabel, tagging, span, choice; did you mean classification?",
             ":4: \"train\": there is no file <data>/missing.csv",
             ":4: \"train\": no file matches <data>/*.tsv",
             ":5: \"dev\" is a share of the training set between 0% and 100%",

@@ -19,6 +19,11 @@ public enum Metric: String, Sendable, Codable, CaseIterable {
     case subsetAccuracy = "subset_acc"
     /// The mean of an example's loss, as the decoder is trained by it; lower is better.
     case logLoss = "log_loss"
+    /// The share of rows whose predicted text is, without case, punctuation and articles, one that is right, 0...1.
+    case exactMatch = "exact_match"
+    /// The mean over rows of F1 of the words that the predicted text and one that is right share, of the best of these,
+    /// 0...1.
+    case textF1 = "text_f1"
     /// Of the entities that are predicted the share of those that are there, with their type and all their words, 0...1.
     case entityPrecision = "entity_precision"
     /// Of the entities that are there the share of those that are predicted so, 0...1.

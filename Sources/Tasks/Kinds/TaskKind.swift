@@ -116,7 +116,8 @@ extension TaskKind {
 /// The kinds of task there are.
 public enum TaskKinds {
     public static let all: [any TaskKind.Type] = [
-        Classification.self, Regression.self, MultiLabel.self, Tagging.self, Choice.self,
+        Classification.self, Regression.self, MultiLabel.self, Tagging.self, Span.self,
+        Choice.self,
     ]
 
     /// The kind of a name.
