@@ -1,3 +1,17 @@
+/// The tokens that a tokenizer looks for in texts: an object, since with each copy of a tokenizer every array of its own
+/// is counted, which the encoding of short texts takes notice of.
+final class FoundTokens: Sendable {
+    /// Those beside BERT's special ones, or with other properties than those have.
+    let added: [AddedToken]
+    /// All of them.
+    let all: AddedTokens
+
+    init(added: [AddedToken], all: AddedTokens) {
+        self.added = added
+        self.all = all
+    }
+}
+
 /// A tokenizer's added tokens, ready to be found in texts.
 ///
 /// As in the PyPI package `tokenizers`, those that are not normalised are found first, in the text as it is; what lies

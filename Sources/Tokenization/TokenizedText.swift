@@ -84,7 +84,7 @@ extension WordPieceTokenizer {
                 (lowercase ? CharacterTable.uncased : CharacterTable.cased).withPointers { characters in
                     var finder = PieceFinder(
                         trie: trie, continuation: continuation, unknown: specialTokens.unknown,
-                        textCharacters: characters, characters: cased, addedTokens: foundTokens, reserving: count)
+                        textCharacters: characters, characters: cased, addedTokens: foundTokens.all, reserving: count)
                     body(&finder)
                     return finder.pieces
                 }

@@ -10,13 +10,12 @@ public struct WordPieceTokenizer: Sendable {
     public let lowercase: Bool
     /// The tokens that are looked for in a text beside BERT's special ones, or with other properties than those have,
     /// in the order of their ids.
-    public let addedTokens: [AddedToken]
+    public var addedTokens: [AddedToken] { foundTokens.added }
     /// Whether `[MASK]` in a text stands for that token, if the vocabulary has it.
     public let findsMask: Bool
     let specialTokens: SpecialTokens
     let continuation: VocabularyTrie.Node
-    /// All tokens that are looked for in a text, the special ones included.
-    let foundTokens: AddedTokens
+    let foundTokens: FoundTokens
     /// Whether the encoder's own search for special tokens does not find the same.
     private let needsFoundTokens: Bool
 
@@ -41,12 +40,12 @@ public struct WordPieceTokenizer: Sendable {
         func isKnown(_ token: AddedToken) -> Bool { known[token.content] == token.id }
         // Equal to what is done without them.
         let added = addedTokens.filter { !($0.isBare && isKnown($0)) }
-        self.addedTokens = added.sorted { $0.id < $1.id }
         try AddedToken.check(added, vocabulary)
         let others = known.filter { name, _ in !added.contains { $0.content == name } }
         let bare = others.map { AddedToken(content: $0, id: $1, isNormalized: false, isSpecial: true) }
-        foundTokens = try AddedTokens(
+        let all = try AddedTokens(
             added + bare, characters: lowercase ? CharacterTable.uncased : CharacterTable.cased)
+        foundTokens = FoundTokens(added: added.sorted { $0.id < $1.id }, all: all)
         needsFoundTokens = !added.allSatisfy { $0.isPlain && isKnown($0) }
         special.areFoundInText = !needsFoundTokens
         specialTokens = special
@@ -147,7 +146,7 @@ extension WordPieceTokenizer {
         let characters = lowercase ? CharacterTable.uncased : CharacterTable.cased
         if !needsFoundTokens { return encode(text, characters, into: ids) }
         var count = 0
-        foundTokens.split(text, characters) { id in
+        foundTokens.all.split(text, characters) { id in
             if count < ids.count {
                 ids[count] = id
                 count += 1
