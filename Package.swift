@@ -67,6 +67,7 @@ let package = Package(
     ],
     targets: engine + [
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .target(name: "CWaitPolicy"),
         .target(name: "Files", dependencies: ["CZlib"], swiftSettings: swift),
         .target(name: "Downloads", dependencies: ["Files"], swiftSettings: swift),
         .target(
@@ -90,7 +91,7 @@ let package = Package(
         .executableTarget(
             name: "CamtlCommand",
             dependencies: [
-                "Reporting", "Training", "CAMTL", "Files", "Tasks", "Tokenization", "Torch", "Downloads",
+                "Reporting", "Training", "CAMTL", "Files", "Tasks", "Tokenization", "Torch", "Downloads", "CWaitPolicy",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swift, linkerSettings: guarded),

@@ -36,7 +36,6 @@ struct CamtlCommand: ParsableCommand {
 
     static func main() {
         StandardStreams.settle()
-        WaitPolicy.settle()
         keepFreedMemory()
         let arguments = Array(CommandLine.arguments.dropFirst())
         do {
