@@ -3,26 +3,28 @@
 // library reads its environment when it is loaded, before any code of ours: so the program starts itself again with a
 // short spin. It does that before libtorch prepares itself, which takes most of the time that a start takes.
 
-#define _GNU_SOURCE
 #include <alloca.h>
-#include <string.h>
+#include <stddef.h>
 #include <unistd.h>
 
-static int is_named(const char *variable, const char *name) {
-    size_t length = strlen(name);
-    return strncmp(variable, name, length) == 0 && variable[length] == '=';
+// libc is not ready this early, nor is a sanitizer, which may take the place of libc's functions.
+#define EARLY __attribute__((no_builtin, no_sanitize("address", "thread", "undefined")))
+
+EARLY static int is_named(const char *variable, const char *name) {
+    for (; *name != '\0'; variable++, name++) {
+        if (*variable != *name) return 0;
+    }
+    return *variable == '=';
 }
 
-// libc has not looked at the environment yet, and no sanitizer is ready.
-__attribute__((no_sanitize("address", "thread", "undefined")))
-static void settle(int count, char **arguments, char **environment) {
+EARLY static void settle(int count, char **arguments, char **environment) {
     size_t variables = 0;
     for (; environment[variables] != NULL; variables++) {
         const char *variable = environment[variables];
         if (is_named(variable, "OMP_WAIT_POLICY") || is_named(variable, "GOMP_SPINCOUNT")) return;
     }
     char **longer = alloca((variables + 2) * sizeof(char *));
-    memcpy(longer, environment, variables * sizeof(char *));
+    for (size_t i = 0; i < variables; i++) longer[i] = environment[i];
     longer[variables] = "GOMP_SPINCOUNT=10000";
     longer[variables + 1] = NULL;
     // Returns only if it fails; the program then goes on as it is.
