@@ -1,7 +1,7 @@
 """Runs scripts one after the other, each in a process that is forked from this one, which keeps what they import: that
 takes longer than most of them.
 
-A line of standard input is a JSON object: the script's text, its file or null, its arguments, and the files for its
+A line of standard input is a JSON object: the script's text, its file if it has one, its arguments, and the files for its
 standard output and error. The answer is a line with its exit status, negative for a signal."""
 
 import ast
@@ -35,6 +35,6 @@ def next_script():
 
 
 script = next_script()
-name = script["file"] or "-c"
+name = script.get("file", "-c")
 sys.argv = [name, *script["arguments"]]
 exec(compile(script["text"], name, "exec"), {"__name__": "__main__", "__file__": name})
