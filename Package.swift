@@ -47,6 +47,8 @@ let guarded: [LinkerSetting] =
     usesPkgConfig ? [] : [.unsafeFlags(["-Xlinker", "--export-dynamic-symbol=curl_easy_getinfo"])]
 
 let swift: [SwiftSetting] = [.enableUpcomingFeature("ExistentialAny")]
+// Optimising the tests takes several times as long as compiling them, and they spend their time in what they test.
+let test = swift + (usesPkgConfig ? [] : [.unsafeFlags(["-Onone"], .when(configuration: .release))])
 
 let package = Package(
     name: "camtl",
@@ -67,6 +69,7 @@ let package = Package(
     ],
     targets: engine + [
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .target(name: "CWaitPolicy"),
         .target(name: "Files", dependencies: ["CZlib"], swiftSettings: swift),
         .target(name: "Downloads", dependencies: ["Files"], swiftSettings: swift),
         .target(
@@ -90,27 +93,27 @@ let package = Package(
         .executableTarget(
             name: "CamtlCommand",
             dependencies: [
-                "Reporting", "Training", "CAMTL", "Files", "Tasks", "Tokenization", "Torch", "Downloads",
+                "Reporting", "Training", "CAMTL", "Files", "Tasks", "Tokenization", "Torch", "Downloads", "CWaitPolicy",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swift, linkerSettings: guarded),
         .target(
             name: "TestSupport", dependencies: ["Torch"], path: "Tests/TestSupport", exclude: ["faulty_server.py", "make_archives.py"],
-            swiftSettings: swift),
-        .testTarget(name: "FilesTests", dependencies: ["Files", "TestSupport"], swiftSettings: swift),
+            swiftSettings: test),
+        .testTarget(name: "FilesTests", dependencies: ["Files", "TestSupport"], swiftSettings: test),
         .testTarget(
-            name: "DownloadsTests", dependencies: ["Downloads", "Files", "TestSupport"], swiftSettings: swift,
+            name: "DownloadsTests", dependencies: ["Downloads", "Files", "TestSupport"], swiftSettings: test,
             linkerSettings: guarded),
         .testTarget(
-            name: "TorchTests", dependencies: ["TestSupport", "Torch"], exclude: ["Checkpoints/Fixtures"], swiftSettings: swift),
+            name: "TorchTests", dependencies: ["TestSupport", "Torch"], exclude: ["Checkpoints/Fixtures"], swiftSettings: test),
         .testTarget(
             name: "TokenizationTests", dependencies: ["TestSupport", "Tokenization"], exclude: ["Fixtures"],
-            swiftSettings: swift),
-        .testTarget(name: "TasksTests", dependencies: ["Files", "Tasks", "TestSupport"], swiftSettings: swift),
-        .testTarget(name: "CAMTLTests", dependencies: ["CAMTL", "TestSupport", "Training"], swiftSettings: swift),
-        .testTarget(name: "ReportingTests", dependencies: ["Reporting", "TestSupport"], swiftSettings: swift),
-        .testTarget(name: "TrainingTests", dependencies: ["TestSupport", "Training"], swiftSettings: swift),
-        .testTarget(name: "CommandTests", dependencies: ["TestSupport", "Torch"], swiftSettings: swift),
+            swiftSettings: test),
+        .testTarget(name: "TasksTests", dependencies: ["Files", "Tasks", "TestSupport"], swiftSettings: test),
+        .testTarget(name: "CAMTLTests", dependencies: ["CAMTL", "TestSupport", "Training"], swiftSettings: test),
+        .testTarget(name: "ReportingTests", dependencies: ["Reporting", "TestSupport"], swiftSettings: test),
+        .testTarget(name: "TrainingTests", dependencies: ["TestSupport", "Training"], swiftSettings: test),
+        .testTarget(name: "CommandTests", dependencies: ["TestSupport", "Torch"], swiftSettings: test),
     ],
     cxxLanguageStandard: .cxx20
 )

@@ -142,14 +142,17 @@ public final class TrainedModel {
 
     /// Refuses a folder that has a model which this program didn't write, as ``save(to:)`` would replace its files.
     ///
-    /// - Throws: `ModelError.badModel`.
+    /// - Throws: `ModelError.badModel`; `FileWriteError` where something else than a file has the name of one.
     public static func checkReplaceable(_ folder: URL) throws {
         let files = FileManager.default
         let there = fileNames.sorted().filter { files.fileExists(atPath: folder.appendingPathComponent($0).path) }
         guard !there.isEmpty else { return }
         let data = try? readFile(folder.appendingPathComponent("config.json"))
         let fields = data.flatMap { try? JSONSerialization.jsonObject(with: $0) } as? [String: Any]
-        guard fields?["camtl"] == nil else { return }
+        guard fields?["camtl"] == nil else {
+            for name in there { try Files.checkReplaceable(folder.appendingPathComponent(name)) }
+            return
+        }
         throw ModelError.badModel(
             path: folder.path,
             reason: "this folder has \(there.joined(separator: ", ")) of a model that camtl did not write, which would "

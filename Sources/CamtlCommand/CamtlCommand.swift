@@ -6,6 +6,10 @@ import Tasks
 import Torch
 import Training
 
+/// The version that `CHANGELOG.md` has as its newest; while that is of changes that are not released, the next one's,
+/// with `-dev` behind it.
+private let camtlVersion = "0.1.0-dev"
+
 /// `camtl`: training, evaluation and prediction without a subcommand, as the original's `run.py`.
 @main
 struct CamtlCommand: ParsableCommand {
@@ -19,7 +23,7 @@ struct CamtlCommand: ParsableCommand {
             Or camtl FILE.json alone: a JSON object of the same settings by the flags' names, as each run leaves one \
             in its output folder.
             """,
-        subcommands: Subcommands.configuration.subcommands)
+        version: "camtl \(camtlVersion)", subcommands: Subcommands.configuration.subcommands)
 
     @OptionGroup(title: "Model") var model: ModelOptions
     @OptionGroup(title: "Data") var data: DataOptions
@@ -36,7 +40,6 @@ struct CamtlCommand: ParsableCommand {
 
     static func main() {
         StandardStreams.settle()
-        WaitPolicy.settle()
         keepFreedMemory()
         let arguments = Array(CommandLine.arguments.dropFirst())
         do {
@@ -159,7 +162,8 @@ struct CamtlCommand: ParsableCommand {
 /// own for itself.
 struct Subcommands: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "camtl", subcommands: [Predict.self, Convert.self, Tokenize.self, Download.self, Bench.self])
+        commandName: "camtl", version: "camtl \(camtlVersion)",
+        subcommands: [Predict.self, Convert.self, Tokenize.self, Download.self, Bench.self])
 
     static var names: [String] {
         configuration.subcommands.map { $0.configuration.commandName ?? "" }

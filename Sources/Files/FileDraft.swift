@@ -101,7 +101,9 @@ public final class FileDraft {
 }
 
 /// Refuses a path that no file can be renamed to, or that has something else than a regular file.
-func checkReplaceable(_ url: URL) throws(FileWriteError) {
+///
+/// - Throws: ``FileWriteError``, as writing the file would.
+public func checkReplaceable(_ url: URL) throws(FileWriteError) {
     var status = stat()
     if stat(url.path, &status) == 0 {
         guard status.st_mode & S_IFMT == S_IFREG else {

@@ -60,6 +60,14 @@ extension EvaluationReport {
 struct ResultsFiles {
     let folder: URL
 
+    /// Refuses a folder in which something else than a file has a name of theirs, before what they are to say is
+    /// computed.
+    func checkReplaceable() throws {
+        for name in ["train_results.json", "eval_results.json", "all_results.json"] {
+            try Files.checkReplaceable(folder.appendingPathComponent(name))
+        }
+    }
+
     /// Writes `train_results.json`, begins a new `all_results.json`, and takes away the `eval_results.json` of the
     /// model that was there before.
     func write(_ summary: TrainingSummary) throws {

@@ -14,7 +14,7 @@ public final class RunReporter {
     ///   - configuration: the run's.
     ///   - warn: is told, once, that points of the curves can't be written.
     /// - Throws: `LoggingError` if the run logs and its log folder can't be used; `RunError` if the card would take the
-    ///   place of somebody else's file.
+    ///   place of somebody else's file; `FileWriteError` where something else than a file has a name of the results'.
     public init(_ configuration: RunConfiguration, warn: @escaping (String) -> Void = { _ in }) throws {
         self.configuration = configuration
         self.warn = warn
@@ -25,6 +25,7 @@ public final class RunReporter {
         {
             try ModelCard.checkReplaceable(in: output)
         }
+        if let output = configuration.outputDirectory { try ResultsFiles(folder: output).checkReplaceable() }
         curves = try configuration.loggingDirectory.flatMap { folder in
             guard isLogged else { return nil }
             return try Curves(folder, picksCandidates: configuration.training.sampling.picksCandidates)

@@ -256,7 +256,11 @@ public struct Run {
         guard files.isWritableFile(atPath: existing.path) else { throw unusable("\(existing.path) is not writable") }
         guard existing == folder else { return }
         try checkUnused(folder)
-        if configuration.trains { try TrainedModel.checkReplaceable(folder) }
+        guard configuration.trains else { return }
+        try TrainedModel.checkReplaceable(folder)
+        for name in [SettingsRecord.fileName, Checkpoints.markName, TrainerState.fileName] {
+            try checkReplaceable(folder.appendingPathComponent(name))
+        }
     }
 
     /// Refuses a folder, which exists, that has something in it, for a training that is to begin in an empty one.
@@ -277,18 +281,22 @@ public struct Run {
 
     private final class Held { var lock: FolderLock? }
 
+    /// Loads the model when it has seen that the files of its tasks are there: a large one takes a while.
+    ///
     /// - Parameter extraTasks: a new model's tasks besides those of the configuration.
     func loadModel(from folder: URL, extraTasks: [TaskHead] = []) throws -> TrainedModel {
         var request = configuration.model
         let known = try ConfigurationFile(folder: folder).trained?.tasks
-        request.tasks = try configuration.taskNames?.map { name in
-            try configuration.catalogue.task(named: name, in: known?.first { $0.name == name }).head
+        var tasks = try configuration.taskNames?.map { name in
+            try configuration.catalogue.task(named: name, in: known?.first { $0.name == name })
         }
+        if tasks == nil, configuration.trains, known == nil { tasks = GLUE.tasks }
+        let all = try tasks ?? known?.map { try configuration.catalogue.task(named: $0.name, in: $0) } ?? []
+        // Those that a trained model doesn't have are the model's to refuse.
+        try checkFiles(of: all.filter { task in known?.contains { $0.name == task.name } ?? true })
+        request.tasks = tasks?.map(\.head)
         request.mustBeTrained = !configuration.trains
         request.productType = configuration.training.mixedPrecision?.type
-        if request.tasks == nil, configuration.trains, known == nil {
-            request.tasks = GLUE.tasks.map(\.head)
-        }
         request.tasks?.append(contentsOf: extraTasks)
         try report(.computing(on: request.device))
         let trained = try TrainedModel(folder: folder, request)
@@ -298,6 +306,23 @@ public struct Run {
                 trained.model.freeze(
                     configuration.freezing, asOriginal: configuration.training.reproducesOriginal)))
         return trained
+    }
+
+    /// Whether the dev sets are evaluated at some time.
+    private var needsDev: Bool {
+        configuration.evaluates || configuration.trains && configuration.training.evaluationSteps != nil
+    }
+
+    /// Refuses tasks whose files are missing.
+    private func checkFiles(of tasks: [TaskDefinition]) throws {
+        for task in tasks {
+            let isSplit = task.devShare != nil
+            let train = configuration.trains || needsDev && isSplit ? [task.train] : []
+            for file in train + (needsDev && !isSplit ? task.dev : []) {
+                _ = try file.urls(in: configuration.dataDirectory)
+            }
+        }
+        if configuration.predicts, !tasks.isEmpty { try checkTestFiles(of: tasks) }
     }
 
     /// The examples of the run's tasks, encoded.
@@ -321,8 +346,6 @@ public struct Run {
         func reported(_ task: TaskDefinition, _ file: DataFile, _ split: Split) throws -> FeatureSet {
             try reported(file.name, split, features(task, file))
         }
-        let needsDev =
-            configuration.evaluates || (configuration.trains && configuration.training.evaluationSteps != nil)
         let wanted = configuration.taskNames ?? model.tasks.map(\.name)
         try checkPairs(wanted, trained)
         return try wanted.map { name in

@@ -91,4 +91,16 @@ final class HelpTests: CommandTestCase {
             XCTAssertEqual(try camtl(["help", subcommand]).text, help)
         }
     }
+
+    func testVersionIsThatOfTheChanges() throws {
+        let changes = try String(
+            contentsOf: Program.packageRoot.appendingPathComponent("CHANGELOG.md"), encoding: .utf8)
+        let newest = try XCTUnwrap(changes.split(separator: "\n").first { $0.hasPrefix("## ") }).dropFirst(3)
+        for arguments in [["--version"], ["predict", "--version"]] {
+            let said = try camtl(arguments).text
+            let version = try XCTUnwrap(said.wholeMatch(of: /camtl (\d+\.\d+\.\d+(?:-dev)?)\n/), said).output.1
+            XCTAssertEqual(newest == "Unreleased", version.hasSuffix("-dev"), said)
+            XCTAssert(newest == "Unreleased" || newest.hasPrefix(version), "\(said)\(newest)")
+        }
+    }
 }

@@ -69,4 +69,31 @@ final class OutputFolderTests: CommandTestCase {
         XCTAssertFalse(refused.messages.contains("step 1/"), refused.messages)
         XCTAssertEqual(try contents(of: output), before)
     }
+
+    /// What a run could not replace at its end is said before its first step.
+    func testWhatStandsInTheWayOfAFileOrCheckpointIsSaidBeforeTraining() throws {
+        let elsewhere = folder.appendingPathComponent("elsewhere")
+        try FileManager.default.createDirectory(at: elsewhere, withIntermediateDirectories: true)
+        try FileManager.default.createDirectory(at: output, withIntermediateDirectories: true)
+        let link = output.appendingPathComponent("checkpoint-2")
+        for target in [elsewhere.path, "nowhere"] {
+            try FileManager.default.createSymbolicLink(atPath: link.path, withDestinationPath: target)
+            let refused = try outcome(of: train("--save_steps", "2"))
+            XCTAssertEqual(refused.status, 1)
+            XCTAssert(refused.messages.contains("checkpoint-2: not written: what has this path"), refused.messages)
+            XCTAssertFalse(refused.messages.contains("step 1/"), refused.messages)
+            try FileManager.default.removeItem(at: link)
+        }
+        let names = [
+            "trainer_state.json", "train_results.json", "all_results.json", "run_config.json", ".camtl-run", "README.md",
+        ]
+        for name in names {
+            let place = output.appendingPathComponent(name)
+            try FileManager.default.createDirectory(at: place, withIntermediateDirectories: false)
+            try assertRefuses(train(), "\(place.path): not written: a folder or a device has this path")
+            try FileManager.default.removeItem(at: place)
+        }
+        XCTAssertEqual(try self.names(in: output), [])
+        XCTAssertEqual(try self.names(in: elsewhere), [])
+    }
 }

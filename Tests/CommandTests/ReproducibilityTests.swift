@@ -86,4 +86,16 @@ final class ReproducibilityTests: CommandTestCase {
         try camtl(arguments("--do_train", "--max_steps", "-1", "--num_train_epochs", "1"))
         XCTAssertEqual(try json(output.appendingPathComponent("train_results.json"))["train_steps"] as? Int, 3)
     }
+
+    /// Beside other processes, threads that spin for long make a step several times as slow.
+    func testThreadsSpinOnlyBrieflyUnlessTheyAreToldOtherwise() throws {
+        func spins(_ environment: [String: String]) throws -> String {
+            let shown = ["OMP_DISPLAY_ENV": "verbose"].merging(environment) { $1 }
+            let said = try camtl(["--version"], environment: shown).messages
+            return try XCTUnwrap(said.firstMatch(of: /GOMP_SPINCOUNT = '(\w+)'/), said).output.1.description
+        }
+        XCTAssertEqual(try spins([:]), "10000")
+        XCTAssertEqual(try spins(["GOMP_SPINCOUNT": "77"]), "77")
+        XCTAssertEqual(try spins(["OMP_WAIT_POLICY": "passive"]), "0")
+    }
 }

@@ -38,6 +38,20 @@ final class WrongDataTests: CommandTestCase {
         try assertRefuses(training(), "there is no directory \(data.path);")
     }
 
+    /// A large model takes a while to load.
+    func testMissingFilesAreNamedBeforeTheModelIsLoaded() throws {
+        try Data("no weights".utf8).write(to: encoder.appendingPathComponent("model.safetensors"))
+        let bench = ["bench", "--model_name_or_path", encoder.path, "--data_dir", data.path, "--tasks", "rte"]
+        try assertRefuses(training(), "model.safetensors: ")
+        for name in ["RTE/dev.tsv", "RTE/train.tsv", "RTE/test.tsv"] {
+            try FileManager.default.removeItem(at: path(name))
+            try assertRefuses(training(), path("RTE/").path, ".tsv: there is no such file")
+        }
+        try assertRefuses(arguments("--do_predict"), "there is nothing to predict: ", path("RTE/test.tsv").path)
+        try FileManager.default.removeItem(at: data)
+        for command in [training(), bench] { try assertRefuses(command, "there is no directory \(data.path);") }
+    }
+
     func testRowWithTooFewColumnsIsNamedWithWhatWasFound() throws {
         try replace(line: 5, of: "RTE/train.tsv", with: "3\tba be.\tbi bo.")
         try assertRefuses(

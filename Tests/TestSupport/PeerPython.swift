@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import XCTest
 
 /// The Python with the packages of `Tests/peers/requirements.txt`, which say whether camtl's files are what others
@@ -8,6 +9,7 @@ public enum PeerPython {
     public struct Failure: Error, CustomStringConvertible {
         /// The script's command line after the interpreter, less a script given as text.
         public let arguments: [String]
+        /// Negative for a signal.
         public let status: Int32
         /// All that it wrote, standard output first.
         public let output: String
@@ -19,7 +21,7 @@ public enum PeerPython {
     public static let folder = URL(fileURLWithPath: #filePath).resolvingSymlinksInPath()
         .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("peers")
 
-    /// Runs a script given as text, and gives back its standard output.
+    /// Runs a script given as text, in a process of its own, and gives back its standard output.
     ///
     /// It runs without a network, on the CPU, in one thread; modules of the user's own are not seen.
     ///
@@ -31,7 +33,7 @@ public enum PeerPython {
     public static func run(
         _ script: String, _ arguments: [String] = [], environment: [String: String] = [:]
     ) throws -> String {
-        try start(["-c", script] + arguments, shown: arguments, environment)
+        try run(Script(text: script, file: nil, arguments: arguments), shown: arguments, environment)
     }
 
     /// Runs a script of ``folder`` as ``run(_:_:environment:)`` does a text.
@@ -39,24 +41,66 @@ public enum PeerPython {
     public static func run(
         file: String, _ arguments: [String] = [], environment: [String: String] = [:]
     ) throws -> String {
-        try start(
-            [folder.appendingPathComponent(file).path] + arguments, shown: [file] + arguments, environment)
+        let path = folder.appendingPathComponent(file).path
+        let script = Script(
+            text: try String(contentsOfFile: path, encoding: .utf8), file: path, arguments: arguments)
+        return try run(script, shown: [file] + arguments, environment)
     }
 
-    private static func start(
-        _ arguments: [String], shown: [String], _ environment: [String: String]
+    /// A script, as `serve.py` takes it.
+    private struct Script: Encodable {
+        let text: String
+        let file: String?
+        let arguments: [String]
+        /// The files for its standard output and error.
+        var streams: [String] = []
+
+        /// What follows the interpreter in a command line.
+        var commandLine: [String] { (file.map { [$0] } ?? ["-c", text]) + arguments }
+    }
+
+    private static func run(
+        _ script: Script, shown: [String], _ environment: [String: String]
     ) throws -> String {
-        let own = ProcessInfo.processInfo.environment
-        guard let interpreter = own["CAMTL_PEERS_PYTHON"] else {
-            throw XCTSkip("skipped: needs the peers of make test")
-        }
         // Files, which no amount of output can block.
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("peer-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
         let streams = ["out", "err"].map { folder.appendingPathComponent($0) }
         for stream in streams { try Data().write(to: stream) }
+        var script = script
+        script.streams = streams.map(\.path)
 
+        let status: Int32
+        if environment.isEmpty {
+            status = try server.withLock { server in
+                // One that fails is not asked again.
+                let running = try server.take() ?? Server()
+                let status = try running.run(script)
+                server = running
+                return status
+            }
+        } else {
+            // What packages are imported with may depend on it.
+            let process = try process(script.commandLine, environment)
+            process.standardInput = FileHandle.nullDevice
+            process.standardOutput = try FileHandle(forWritingTo: streams[0])
+            process.standardError = try FileHandle(forWritingTo: streams[1])
+            try process.run()
+            process.waitUntilExit()
+            status = (process.terminationReason == .exit ? 1 : -1) * process.terminationStatus
+        }
+        let (output, messages) = (try text(of: streams[0]), try text(of: streams[1]))
+        guard status == 0 else { throw Failure(arguments: shown, status: status, output: output + messages) }
+        return output
+    }
+
+    /// An interpreter that is yet to be started.
+    private static func process(_ arguments: [String], _ environment: [String: String] = [:]) throws -> Process {
+        let own = ProcessInfo.processInfo.environment
+        guard let interpreter = own["CAMTL_PEERS_PYTHON"] else {
+            throw XCTSkip("skipped: needs the peers of make test")
+        }
         let process = Process()
         process.executableURL = URL(fileURLWithPath: interpreter)
         process.arguments = ["-E", "-s"] + arguments
@@ -65,16 +109,34 @@ public enum PeerPython {
             "TOKENIZERS_PARALLELISM": "false",
         ]
         process.environment = own.merging(fixed) { $1 }.merging(environment) { $1 }
-        process.standardInput = FileHandle.nullDevice
-        process.standardOutput = try FileHandle(forWritingTo: streams[0])
-        process.standardError = try FileHandle(forWritingTo: streams[1])
-        try process.run()
-        process.waitUntilExit()
-        let (output, messages) = (try text(of: streams[0]), try text(of: streams[1]))
-        guard process.terminationReason == .exit, process.terminationStatus == 0 else {
-            throw Failure(arguments: shown, status: process.terminationStatus, output: output + messages)
+        return process
+    }
+
+    private static let server = Mutex<Server?>(nil)
+
+    /// An interpreter that runs script after script, `serve.py`. It ends with the test's process.
+    private final class Server: Sendable {
+        private let (input, output) = (Pipe(), Pipe())
+
+        init() throws {
+            let process = try process([folder.appendingPathComponent("serve.py").path])
+            process.standardInput = input
+            process.standardOutput = output
+            try process.run()
         }
-        return output
+
+        /// Runs a script, and gives back its exit status, negative for a signal.
+        func run(_ script: Script) throws -> Int32 {
+            try input.fileHandleForWriting.write(contentsOf: JSONEncoder().encode(script) + Data("\n".utf8))
+            var line = Data()
+            while let byte = try output.fileHandleForReading.read(upToCount: 1), byte != Data("\n".utf8), !byte.isEmpty {
+                line += byte
+            }
+            guard let status = Int32(String(decoding: line, as: UTF8.self)) else {
+                throw Failure(arguments: ["serve.py"], status: -1, output: "it has ended")
+            }
+            return status
+        }
     }
 
     private static func text(of url: URL) throws -> String {

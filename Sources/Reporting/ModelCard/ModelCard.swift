@@ -24,9 +24,10 @@ struct ModelCard {
 
     /// Refuses a folder whose `README.md` is not a card of this program's, which the run's would replace.
     ///
-    /// - Throws: `RunError.outputUnusable`.
+    /// - Throws: `RunError.outputUnusable`; `FileWriteError` where it is no file.
     static func checkReplaceable(in folder: URL) throws {
         let place = folder.appendingPathComponent("README.md")
+        try Files.checkReplaceable(place)
         guard let data = try? readFile(place) else { return }
         let lines = String(decoding: data.prefix(1 << 16), as: UTF8.self).split(separator: "\n")
         guard !lines.contains("library_name: camtl") else { return }

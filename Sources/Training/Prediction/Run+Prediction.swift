@@ -11,6 +11,15 @@ extension Run {
         return task.test.filter { absence(of: $0) == nil }
     }
 
+    /// Refuses tasks none of which has a file to predict.
+    func checkTestFiles(of tasks: [TaskDefinition]) throws {
+        let files = tasks.flatMap(\.test)
+        let absences = files.compactMap { file in absence(of: file).map { (file.name, $0) } }
+        if absences.count == files.count {
+            throw nothingToPredict(Dictionary(absences) { first, _ in first })
+        }
+    }
+
     /// Refuses a run that would find nothing to predict, or nowhere to write it, after all else is done.
     func checkPrediction(_ trained: TrainedModel, _ tasks: [TaskData]) throws {
         guard configuration.predicts else { return }

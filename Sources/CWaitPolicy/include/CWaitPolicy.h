@@ -1,0 +1,1 @@
+// How libtorch's threads wait for one another in a program that has this linked in. There is nothing to call.
