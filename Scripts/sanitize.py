@@ -59,7 +59,8 @@ def left_out(sanitizer):
 def environment(sanitizer, reports):
     """The variables of a process whose findings are to lie in a folder."""
     variables = dict(os.environ)
-    symbolizer = shutil.which("llvm-symbolizer", path=str(Path(shutil.which("swift")).resolve().parent))
+    swift = shutil.which("swift")
+    symbolizer = shutil.which("llvm-symbolizer", path=str(Path(swift).resolve().parent) if swift else None)
     for name, options in OPTIONS[sanitizer].items():
         if name != "LSAN_OPTIONS":
             options += f":log_path='{reports / 'report'}'"
