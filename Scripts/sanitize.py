@@ -39,6 +39,8 @@ OPTIONS = {
     },
 }
 SUMMARY = re.compile(r"^SUMMARY: .*$", re.MULTILINE)
+# Said where malloc has no memory.
+REFUSAL = re.compile(r"^==\d+==WARNING: \w+ failed to allocate .*\n?", re.MULTILINE)
 
 
 def left_out(sanitizer):
@@ -74,7 +76,7 @@ def findings(reports):
     """What was found, by its last line; each with its whole text, and how often it was found."""
     texts, counts = {}, Counter()
     for path in sorted(reports.glob("report.*")):
-        text = path.read_text(errors="replace")
+        text = REFUSAL.sub("", path.read_text(errors="replace"))
         start = 0
         for summary in SUMMARY.finditer(text):
             texts.setdefault(summary[0], text[start:summary.end()].strip("=\n "))

@@ -9,6 +9,10 @@ import unittest
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "Scripts"))
+sys.dont_write_bytecode = True
+import sanitize
+
 RUNNER = ROOT / "Scripts/sanitize.py"
 LEFT_OUT = ROOT / "Tests/Sanitizers/left-out.txt"
 
@@ -69,6 +73,16 @@ class SanitizeTests(unittest.TestCase):
         self.assertEqual(text.count("SUMMARY: race one"), 1, text)
         self.assertIn("race two here\nSUMMARY: race two\n(found 2 times)", text)
         self.assertIn("2 findings", text)
+
+    def test_memory_that_is_not_given_is_no_finding_and_a_report_without_an_end_is_one(self):
+        for text, count in [
+            ("==12==WARNING: AddressSanitizer failed to allocate 0x40 bytes\n", 0),
+            ("ThreadSanitizer: CHECK failed: tsan_rtl.cpp:261\n    #0 frame\n", 1),
+        ]:
+            reports = self.folder / "reports"
+            reports.mkdir(exist_ok=True)
+            (reports / "report.1").write_text(text)
+            self.assertEqual(len(sanitize.findings(reports)[0]), count, text)
 
     def test_a_test_that_fails_is_no_success(self):
         status, text = self.sanitize(failures=1)
