@@ -45,15 +45,16 @@ override CTORCH_DIR := $(abspath $(or $(CTORCH_DIR),.build/ctorch))
 export CTORCH_DIR
 
 # libctorch.so is compiled with Swift's own clang++, which set-up has checked, unless CXX is set.
+swift_clang = $(shell swift -print-target-info | sed -n 's|.*"runtimeResourcePath": "\(.*\)/lib/swift.*"|\1/bin/clang++|p')
 ifeq ($(origin CXX),default)
-CXX = $(shell swift -print-target-info | sed -n 's|.*"runtimeResourcePath": "\(.*\)/lib/swift.*"|\1/bin/clang++|p')
+CXX = $(swift_clang)
 endif
 
 # As many compilations at once as there are cores, and gigabytes of memory; `make -j` has its own say.
 JOBS = $(shell awk -v cores="$$(nproc)" '/^MemAvailable/ { gigabytes = int($$2 / 1e6) } \
     END { print gigabytes < 1 ? 1 : gigabytes < cores ? gigabytes : cores }' /proc/meminfo)
 
-.PHONY: help setup ctorch build demo test tests peers mutate fuzz bench example docs protobuf clean
+.PHONY: help setup ctorch build demo test tests peers mutate fuzz sanitize bench example docs protobuf clean
 
 help:
 	@echo 'make demo   set up, build, then train and evaluate on the sample data'
@@ -61,6 +62,9 @@ help:
 	@echo 'make fuzz   build the tests, then read damaged files of every kind for SECONDS=60, as SEED=1 decides'
 	@echo 'make mutate set up, then break formulas one at a time and list those that no test notices: an hour;'
 	@echo "            MUTATIONS='dropout*' breaks some of them"
+	@echo 'make sanitize'
+	@echo '            build and run the tests with the address, undefined and thread sanitizers in turn: hours;'
+	@echo '            SANITIZER=thread takes one of them'
 	@echo 'make bench  set up and build, then measure against Python and write Benchmarks/RESULTS.md:'
 	@echo '            an hour on two cores, with 16 GB of memory; on the sample data, or on GLUE in a folder with'
 	@echo "            BENCH_FLAGS='--data_dir FOLDER'"
@@ -125,6 +129,56 @@ fuzz: tests
 # Works in a copy in .build/mutate; MUTATIONS are names of Scripts/mutations.txt, where `*` stands for anything.
 mutate: setup
 	CXX='$(CXX)' python3 Scripts/mutate.py $(foreach pattern,$(MUTATIONS),'$(pattern)')
+
+# Runs the tests with each sanitizer, of what is built with it in .build/sanitize-NAME: see Documentation/Building.md.
+# libtorch stays as it is. TEST_FLAGS go to run_tests.py.
+SANITIZER ?= address undefined thread
+sanitize:
+	@+failed=; $(foreach name,$(SANITIZER),$(MAKE) --no-print-directory sanitize-$(name) || failed="$$failed $(name)";) \
+	    test -z "$$failed" || { echo "camtl: make sanitize: not clean:$$failed" >&2; exit 1; }
+
+SANITIZE_OUT = .build/sanitize-$*
+# Of a program: its main file, the sanitizer's runtime in it. The linker that Swift takes by itself complains of that.
+SANITIZE_SWIFT = -use-ld=lld -sanitize=$*
+SANITIZE_C = -fsanitize=$*
+# Of libctorch.so, which takes the runtime from the program.
+SANITIZE_LIBRARY = -fuse-ld=lld -Wl,-z,undefs
+# How threads of libraries that are not built with it wait for each other: see the file; and, where C++ makes a
+# function's static variable, the sanitizer itself.
+sanitize-thread: SANITIZE_OBJECT = $(SANITIZE_OUT)/HappensBefore.o
+sanitize-thread: SANITIZE_LINK = -Xlinker '$(CURDIR)/$(SANITIZE_OBJECT)' \
+	-Xlinker --export-dynamic-symbol=GOMP_parallel -Xlinker '--export-dynamic-symbol=__cxa_guard_*'
+# Swift's compiler has no such sanitizer, and needs none: the program is that of `make tests`, and the library brings the
+# runtime. What vptr asks of an object's type, libtorch's objects, which are built without, needn't answer.
+sanitize-undefined: SANITIZE_C = -fsanitize=$* -fno-sanitize=vptr
+sanitize-undefined: SANITIZE_SWIFT = -use-ld=lld -Xclang-linker -fsanitize=$*
+sanitize-undefined: SANITIZE_LIBRARY = -fsanitize=$* -shared-libsan -Wl,-rpath,$(dir \
+	$(shell '$(swift_clang)' -print-file-name=libclang_rt.ubsan_standalone-$$(uname -m).so))
+
+define sanitize_cxx
+@mkdir -p $(SANITIZE_OUT)
+@'$(swift_clang)' -std=c++20 -g $(SANITIZE_C) -c Tests/Sanitizers/Fault.cpp -o $(SANITIZE_OUT)/fault.o
+@swiftc $(SANITIZE_SWIFT) $(SANITIZE_OUT)/fault.o -lstdc++ -o $(SANITIZE_OUT)/fault
+@+$(MAKE) --no-print-directory ctorch CXX='$(swift_clang)' \
+    CTORCH_DIR=$(SANITIZE_OUT)/ctorch ctorch_out=../../$(SANITIZE_OUT)/ctorch \
+    CXXFLAGS='-g $(SANITIZE_C)' LDFLAGS='$(SANITIZE_LIBRARY)'
+endef
+
+sanitize_run = CAMTL_PEERS_PYTHON="$$(cat .build/peers)" CAMTL_PRETRAINED='$(ENCODER)' \
+	python3 Scripts/sanitize.py $* $(SANITIZE_OUT)
+
+.PHONY: sanitize-address sanitize-undefined sanitize-thread
+sanitize-address sanitize-thread: sanitize-%: peers
+	$(sanitize_cxx)
+	@$(if $(SANITIZE_OBJECT),'$(swift_clang:++=)' -O2 -g -c Tests/Sanitizers/HappensBefore.c -o $(SANITIZE_OBJECT))
+	CTORCH_DIR='$(CURDIR)/$(SANITIZE_OUT)/ctorch' swift build $(SWIFT_FLAGS) --build-tests \
+	    --scratch-path $(SANITIZE_OUT) $(SANITIZE_LINK) -Xcc $(SANITIZE_C) $(SANITIZE_SWIFT:%=-Xswiftc %)
+	@$(sanitize_run) $(SANITIZE_OUT)/release $(TEST_FLAGS)
+
+sanitize-undefined: sanitize-%: tests peers
+	$(sanitize_cxx)
+	@LD_LIBRARY_PATH='$(CURDIR)/$(SANITIZE_OUT)/ctorch'"$${LD_LIBRARY_PATH:+:$$LD_LIBRARY_PATH}" \
+	    $(sanitize_run) .build/release $(TEST_FLAGS)
 
 # BENCH_FLAGS go to run.py, such as `make bench BENCH_FLAGS='--data_dir GLUE --only tokenizer'`.
 bench: build

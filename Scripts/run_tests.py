@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Runs the tests of a built bundle in several processes at once, and says at the end how all of them went.
 
-    python3 Scripts/run_tests.py [-j PROCESSES] [--times FILE] [--only WORD ...] BUNDLE [SCRIPT.py ...]
+    python3 Scripts/run_tests.py [-j PROCESSES] [--times FILE] [--only WORD ...] [--leave-out NAME ...]
+        -- BUNDLE [SCRIPT.py ...]
 
 Each test class of the bundle runs in a process of its own, and so does each SCRIPT, whose tests are unittest's. What
 one prints is shown when it has ended, in one piece. Those that took longest in the last run, of which FILE keeps the
 times, start first; where FILE doesn't know one, Tests/times.txt may. --only chooses the tests with such a WORD in their
-name, Target.Class/test, and no script.
+name, Target.Class/test, and no script. --leave-out leaves out a test or a class of that NAME, which has to be there.
 
 The last line is XCTest's, "Executed … tests, with … failures", over all of them. The exit status is 1 if a test
 failed, or a process ended otherwise than by its tests.
@@ -156,16 +157,21 @@ def show(result: Result) -> None:
         print(f"error: {result.job.name}: {result.fault}", flush=True)
 
 
-def jobs_of(bundle: Path, words: list[str]) -> list[Job]:
-    """The bundle's tests by their classes."""
+def jobs_of(bundle: Path, words: list[str], left_out: list[str]) -> list[Job]:
+    """The bundle's tests by their classes: those with one of the words in their names, less those left out by name."""
     listing = subprocess.run(
         [str(bundle), "--list-tests"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
     if listing.returncode != 0:
         sys.exit(f"run_tests.py: {bundle} doesn't list its tests: {listing.stderr.strip()}")
+    tests = [line for line in map(str.strip, listing.stdout.splitlines()) if TEST.fullmatch(line)]
+    unknown = set(left_out).difference(tests, [test.split("/")[0] for test in tests])
+    if unknown:
+        sys.exit(f"run_tests.py: no test or class is called {', '.join(sorted(unknown))}")
     classes: dict[str, list[str]] = {}
-    for line in map(str.strip, listing.stdout.splitlines()):
-        if TEST.fullmatch(line) and (not words or any(word in line for word in words)):
-            classes.setdefault(line.split("/")[0], []).append(line)
+    for test in tests:
+        name = test.split("/")[0]
+        if not {test, name}.intersection(left_out) and (not words or any(word in test for word in words)):
+            classes.setdefault(name, []).append(test)
     return [Job(name, [str(bundle), ",".join(tests)], tests) for name, tests in classes.items()]
 
 
@@ -223,11 +229,12 @@ def main() -> None:
     parser.add_argument("-j", dest="processes", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--times", type=Path)
     parser.add_argument("--only", nargs="+", default=[], metavar="WORD")
+    parser.add_argument("--leave-out", nargs="+", default=[], metavar="NAME")
     parser.add_argument("bundle", type=Path)
     parser.add_argument("scripts", nargs="*", metavar="script")
     given = parser.parse_args()
     start = time.monotonic()
-    jobs = jobs_of(given.bundle.resolve(), given.only)
+    jobs = jobs_of(given.bundle.resolve(), given.only, given.leave_out)
     if not given.only:
         jobs += [Job(Path(script).stem, [sys.executable, script]) for script in given.scripts]
     if not jobs:

@@ -144,6 +144,15 @@ class RunTestsTests(unittest.TestCase):
         status, lines = self.run_tests(tests, "--only", "none")
         self.assertEqual((status, lines), (1, ["run_tests.py: there is no such test"]))
 
+    def test_tests_and_classes_are_left_out_by_their_whole_names(self):
+        tests = ["M.A/testOne", "M.A/testTwo", "M.AB/testOne", "N.B/testOne"]
+        status, lines = self.run_tests(tests, "--leave-out", "M.A/testOne", "N.B")
+        self.assertEqual((status, sorted(self.order)), (0, ["A", "AB"]))
+        self.assertIn("Executed 2 tests", lines[-1])
+        self.assertIn("Executed 1 test,", self.run_tests(tests, "--only", "testOne", "--leave-out", "M.A", "N.B")[1][-1])
+        status, lines = self.run_tests(tests, "--leave-out", "M.A/test", "M.A")
+        self.assertEqual((status, lines), (1, ["run_tests.py: no test or class is called M.A/test"]))
+
 
 if __name__ == "__main__":
     unittest.main()

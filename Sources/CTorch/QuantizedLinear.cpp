@@ -18,7 +18,15 @@
 
 using namespace ctorch;
 
-#if defined(__x86_64__) && defined(__linux__)
+// Which version runs is found out when the library is loaded, before a sanitizer can be asked in the code that does so.
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define CTORCH_VECTORIZED
+#endif
+#endif
+
+#if defined(CTORCH_VECTORIZED)
+#elif defined(__x86_64__) && defined(__linux__)
 #if defined(__clang__) || __GNUC__ >= 12
 #define CTORCH_VECTORIZED __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else

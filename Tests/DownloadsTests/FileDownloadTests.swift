@@ -1,9 +1,14 @@
 import Files
 import Foundation
+import Synchronization
 import TestSupport
 import XCTest
 
 @testable import Downloads
+
+#if canImport(FoundationNetworking)
+import FoundationNetworking
+#endif
 
 /// A file arrives whole and right, or there is an error, whatever the server and the network do.
 final class FileDownloadTests: DownloadTestCase {
@@ -337,6 +342,26 @@ final class FileDownloadTests: DownloadTestCase {
             _ = try HTTPClient.target("http://example.org/b?signature=secret", from: secure)
         }
         XCTAssertEqual(try HTTPClient.target("../b?c", from: secure).absoluteString, "https://example.org/b?c")
+    }
+
+    /// URLSession ends the process when it is told where to go after the session was cancelled.
+    func testARedirectionThatComesAfterTheEndIsNotAnswered() throws {
+        try start()
+        let exchange = HTTPExchange(URLRequest(url: url), receiver: nil)
+        let redirection = try XCTUnwrap(
+            HTTPURLResponse(url: url, statusCode: 302, httpVersion: nil, headerFields: ["Location": "/web/next"]))
+        let task = URLSession.shared.dataTask(with: url)
+        final class Answers: Sendable { let count = Atomic(0) }
+        func answers() -> Int {
+            let answers = Answers()
+            exchange.urlSession(
+                URLSession.shared, task: task, willPerformHTTPRedirection: redirection, newRequest: URLRequest(url: url)
+            ) { _ in answers.count.add(1, ordering: .relaxed) }
+            return answers.count.load(ordering: .relaxed)
+        }
+        XCTAssertEqual(answers(), 1)
+        _ = try exchange.run(patience: Patience()) {}
+        XCTAssertEqual(answers(), 0)
     }
 
     func testATokenGoesToItsOriginAndNowhereElse() throws {

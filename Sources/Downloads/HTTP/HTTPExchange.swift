@@ -175,7 +175,11 @@ final class HTTPExchange: NSObject, URLSessionDataDelegate, Sendable {
         _ session: URLSession, task: URLSessionTask, willPerformHTTPRedirection response: HTTPURLResponse,
         newRequest request: URLRequest, completionHandler: @escaping @Sendable (URLRequest?) -> Void
     ) {
-        completionHandler(nil)
+        // URLSession ends the process when it is answered after the session was cancelled, which comes after `isOver`.
+        // The answer itself only joins the task's queue.
+        state.withLock { state in
+            if !state.isOver { completionHandler(nil) }
+        }
     }
 
     func urlSession(
