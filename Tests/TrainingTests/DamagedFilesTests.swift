@@ -117,7 +117,8 @@ final class DamagedFilesTests: ToyTestCase {
             .write(to: rows.appendingPathComponent(files[4]))
         let detected = #"{"text": "bak", "char_spans": [[0, 2], [4, 6]]}"#
         let detecting = #"{"qid": "a", "question": "ba", "answers": ["bak"], "detected_answers": [\#(detected)]}"#
-        try Data("{\"header\": {}}\n{\"context\": \"bak\", \"qas\": [\(detecting), \(detecting)]}\n".utf8)
+        let undetected = #"{"id": "b", "question": "fi", "answers": ["fi"]}"#
+        try Data("{\"header\": {}}\n{\"context\": \"bak\", \"qas\": [\(detecting), \(undetected)]}\n".utf8)
             .write(to: rows.appendingPathComponent(files[5]))
         let columns = [
             "text: text, label: label", "text: text, label: label", "text: text, label: label", "text: 0, label: -1",
@@ -130,19 +131,20 @@ final class DamagedFilesTests: ToyTestCase {
         }
         try Data(("tasks:\n" + tasks.joined()).utf8).write(to: rows.appendingPathComponent("tasks.yaml"))
         let cache = FeatureCache(directory: cacheDirectory, tokenizer: try loadModel().tokenizer, maxSequenceLength: 8)
-        try damage("files to train on", rows, files, share: 0.1) {
+        func refusals() throws -> [String] {
             let (catalogue, names) = try TaskCatalogue.reading([rows.appendingPathComponent("tasks.yaml").path])
-            var isRead = true
-            for name in names {
+            return names.compactMap { name in
                 do {
                     let task = try catalogue.task(named: name)
                     _ = try cache.features(of: task, in: task.train, dataDirectory: nil)
+                    return nil
                 } catch {
-                    isRead = false
+                    return "\(error)"
                 }
             }
-            return isRead ? [] : nil
         }
+        XCTAssertEqual(try refusals(), [], "whole files are read")
+        try damage("files to train on", rows, files, share: 0.1) { try refusals().isEmpty ? [] : nil }
     }
 
     private func damageTaskFiles() throws {
