@@ -159,7 +159,8 @@ struct CamtlCommand: ParsableCommand {
 /// own for itself.
 struct Subcommands: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "camtl", subcommands: [Predict.self, Convert.self, Tokenize.self, Download.self, Bench.self])
+        commandName: "camtl",
+        subcommands: [Predict.self, InspectData.self, Convert.self, Tokenize.self, Download.self, Bench.self])
 
     static var names: [String] {
         configuration.subcommands.map { $0.configuration.commandName ?? "" }

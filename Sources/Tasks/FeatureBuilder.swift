@@ -1,16 +1,10 @@
-import Dispatch
 import Files
 import Foundation
-import Synchronization
 import Tokenization
 
 /// Encodes a set's examples into a cache file, on all cores and in memory that doesn't grow with the file. The bytes
 /// written don't depend on the number of cores.
 struct FeatureBuilder: Sendable {
-    /// Lines encoded by one thread at a time, and the number of such slices between two writes.
-    private static let sliceLines = 256
-    private static let slicesPerBlock = 32
-
     /// The set's files, in their order.
     let sources: [ExampleSource]
     let tokenizer: WordPieceTokenizer
@@ -43,14 +37,8 @@ struct FeatureBuilder: Sendable {
         var header = FeatureFile.Header(
             key: key.words, count: 0, capacity: capacity, wordCount: 0, skippedRows: 0, hasLabels: hasLabels)
         for source in sources {
-            try source.mapped.withBytes { bytes in
-                var rows = source.rows(of: bytes)
-                while true {
-                    let block = try nextBlock(of: &rows, source)
-                    guard !block.isEmpty else { break }
-                    for slice in block { try append(slice, to: output, &header) }
-                    source.mapped.releasePages()
-                }
+            try source.forEachSlice { try encode($0, of: $1, source.parser) } take: { slice in
+                try append(slice, to: output, &header)
             }
         }
         guard header.count > 0 else { throw sources[0].noRows }
@@ -60,16 +48,9 @@ struct FeatureBuilder: Sendable {
     }
 
     private func countRows(_ source: ExampleSource) throws -> Int {
-        try source.mapped.withBytes { bytes in
-            var rows = source.rows(of: bytes)
-            var count = 0
-            while try source.next(&rows) != nil {
-                count += 1
-                // Gives back the memory of the pages looked at from time to time.
-                if count % (Self.sliceLines * Self.slicesPerBlock) == 0 { source.mapped.releasePages() }
-            }
-            return count
-        }
+        var count = 0
+        try source.forEachRow { _, _ in count += 1 }
+        return count
     }
 
     private func append(_ slice: Slice, to output: FileDraft, _ header: inout FeatureFile.Header) throws {
@@ -86,34 +67,6 @@ struct FeatureBuilder: Sendable {
         header.skippedRows += slice.skippedRows
     }
 
-    /// The next slices in the order of the file; none at its end.
-    ///
-    /// - Throws: the first error in the order of the file.
-    private func nextBlock(of rows: inout any RowScanner, _ source: ExampleSource) throws -> [Slice] {
-        var slices: [[RowSpan]] = []
-        var damage: (any Error)?
-        while slices.count < Self.slicesPerBlock, damage == nil {
-            var slice: [RowSpan] = []
-            do {
-                while slice.count < Self.sliceLines, let row = try source.next(&rows) { slice.append(row) }
-            } catch {
-                // What is wrong with a row before it is said first.
-                damage = error
-            }
-            if slice.isEmpty { break }
-            slices.append(slice)
-        }
-        let work = slices
-        let results = Mutex<[Result<Slice, any Error>?]>(Array(repeating: nil, count: work.count))
-        DispatchQueue.concurrentPerform(iterations: work.count) { index in
-            let result = Result { try source.mapped.withBytes { try encode(work[index], of: $0, source.parser) } }
-            results.withLock { $0[index] = result }
-        }
-        let encoded = try results.withLock { $0 }.compactMap { try $0?.get() }
-        if let damage { throw damage }
-        return encoded
-    }
-
     private func encode(
         _ rows: [RowSpan], of bytes: UnsafeRawBufferPointer, _ parser: RowParser
     ) throws -> Slice {
@@ -123,7 +76,9 @@ struct FeatureBuilder: Sendable {
                 slice.skippedRows += 1
                 continue
             }
-            let encoding = encode(row, of: bytes)
+            let encoding = row.withTexts(of: bytes) {
+                tokenizer.encode(utf8: $0, pair: $1, maxLength: maxSequenceLength)
+            }
             // A single number stands in the record itself, several behind the ids.
             let isScalar = row.target.count == 1
             slice.records.append(
@@ -136,28 +91,5 @@ struct FeatureBuilder: Sendable {
             if !isScalar { slice.words.append(contentsOf: row.target.map { Int32(bitPattern: $0.bitPattern) }) }
         }
         return slice
-    }
-
-    private func encode(_ row: Row, of bytes: UnsafeRawBufferPointer) -> Encoding {
-        row.first.withText(of: bytes) { first in
-            guard let second = row.second else {
-                return tokenizer.encode(utf8: first, pair: nil, maxLength: maxSequenceLength)
-            }
-            return second.withText(of: bytes) {
-                tokenizer.encode(utf8: first, pair: $0, maxLength: maxSequenceLength)
-            }
-        }
-    }
-}
-
-extension FieldValue {
-    /// Lends the value as one text; several are joined by spaces.
-    fileprivate func withText<Result>(
-        of file: UnsafeRawBufferPointer, _ body: (UnsafeRawBufferPointer) -> Result
-    ) -> Result {
-        if case .list(let values) = self {
-            return Array(values.joined(separator: [0x20])).withUnsafeBytes(body)
-        }
-        return withBytes(of: file) { body(UnsafeRawBufferPointer(rebasing: $0[0])) }
     }
 }
