@@ -170,13 +170,14 @@ final class InspectionTests: DirectoryTestCase {
     func testAllThatIsWrongWithTheDataIsSaidAtOnce() throws {
         try write("t,y\na,x\nb,z\n\"c\",q\nd,\"x\n", to: "train.csv")
         try write("t,y\n" + String(repeating: "a,z\n", count: 30), to: "dev.csv")
+        try write("", to: "empty.csv")
         let text = message {
             try report(
                 """
                 tasks:
                   - {name: a, type: classification, train: train.csv, dev: dev.csv, text: t, label: y, labels: [x, y]}
-                  - {name: b, type: regression, train: train.csv, dev: gone.csv, text: u, label: y}
-                """.replacingOccurrences(of: "gone.csv", with: "dev.csv"))
+                  - {name: b, type: regression, train: train.csv, dev: [dev.csv, empty.csv], text: u, label: y}
+                """)
         }
         let lines = text.split(separator: "\n").map(String.init)
         XCTAssertEqual(lines[0], "<data>/train.csv:3: unknown label \"z\"; the labels are x, y.")
@@ -185,8 +186,9 @@ final class InspectionTests: DirectoryTestCase {
         XCTAssertEqual(lines[3...22].map { $0 }, (2...21).map { "<data>/dev.csv:\($0): unknown label \"z\"; the labels are x, y." })
         XCTAssertTrue(lines[23].hasPrefix("<data>/train.csv:1: the header has no column \"u\""), lines[23])
         XCTAssertTrue(lines[24].hasPrefix("<data>/dev.csv:1: the header has no column \"u\""), lines[24])
-        XCTAssertEqual(lines[25], "And 10 more rows are damaged.")
-        XCTAssertEqual(lines.count, 26)
+        XCTAssertEqual(lines[25], "<data>/empty.csv: the file holds no examples.")
+        XCTAssertEqual(lines[26], "And 10 more rows are damaged.")
+        XCTAssertEqual(lines.count, 27)
     }
 
     func testAFileOnDiskHoldsTheRowsThatMemoryDoesNot() throws {

@@ -1,30 +1,29 @@
 import Foundation
 
 extension Classification {
-    public func makeTargetSummary() -> any TargetSummary { ClassCounts(labels: labels) }
+    public func makeTargetSummary() -> any TargetSummary { ClassCounts(self) }
 }
 
 /// How many examples each class has. The baseline predicts the one that has most, the first of several, with each class's
 /// share for its probability.
 private struct ClassCounts: TargetSummary {
-    let labels: [String]
+    let kind: Classification
     var counts: [Int]
 
-    init(labels: [String]) {
-        self.labels = labels
-        counts = Array(repeating: 0, count: labels.count)
+    init(_ kind: Classification) {
+        self.kind = kind
+        counts = Array(repeating: 0, count: kind.labels.count)
     }
 
     mutating func add(_ target: [Float]) { counts[Int(target[0])] += 1 }
 
-    var figures: [TargetFigure] { [TargetFigure("labels", .labels(zip(labels, counts).map { ($0, $1) }))] }
+    var figures: [TargetFigure] { [TargetFigure("labels", .labels(zip(kind.labels, counts).map { ($0, $1) }))] }
 
     var baseline: Baseline? {
-        guard let most = counts.max(), most > 0, let place = counts.firstIndex(of: most) else { return nil }
         let rows = Double(counts.reduce(0, +))
-        return Baseline(
-            name: "majority", prediction: labels[place],
-            // A class that there is none of counts as half an example: its logarithm would else be no number.
-            logits: counts.map { Float(log(max(Double($0), 0.5) / rows)) })
+        guard rows > 0 else { return nil }
+        // A class that there is none of counts as half an example: its logarithm would else be no number.
+        let logits = counts.map { Float(log(max(Double($0), 0.5) / rows)) }
+        return Baseline(name: "majority", prediction: kind.answer(logits[...]).text, logits: logits)
     }
 }

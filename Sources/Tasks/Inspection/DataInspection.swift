@@ -118,12 +118,13 @@ public struct DataInspection: Sendable {
         take: (ExampleSource, InspectedSlice) throws -> Void
     ) throws {
         try problems.catching {
-            let sources = try file.sources(of: task.kind, in: dataDirectory)
+            let urls = try file.urls(in: dataDirectory)
             let before = problems.count
             var rows = 0
             problems.beginSet()
-            for source in sources {
+            for url in urls {
                 try problems.catching {
+                    let source = try ExampleSource(file, of: task.kind, at: url)
                     try source.forEachSlice { rows, bytes in
                         try InspectedSlice(rows, of: bytes, source.parser, part)
                     } take: { slice in
@@ -133,7 +134,9 @@ public struct DataInspection: Sendable {
                     }
                 }
             }
-            if rows == 0, problems.count == before { throw sources[0].noRows }
+            if rows == 0, problems.count == before {
+                throw DataFileError(path: urls[0].path, line: nil, problem: .noRows)
+            }
         }
     }
 }

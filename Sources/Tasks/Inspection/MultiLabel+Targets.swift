@@ -1,21 +1,21 @@
 import Foundation
 
 extension MultiLabel {
-    public func makeTargetSummary() -> any TargetSummary { LabelCounts(labels: labels) }
+    public func makeTargetSummary() -> any TargetSummary { LabelCounts(self) }
 }
 
-/// How many examples have each label, and how many labels they have. The baseline predicts those that at least half of the
-/// examples have, with each label's share for its probability.
+/// How many examples have each label, and how many labels they have. The baseline predicts each label with its share for
+/// its probability: those that at least half of the examples have.
 private struct LabelCounts: TargetSummary {
-    let labels: [String]
+    let kind: MultiLabel
     var counts: [Int]
     var rows = 0
     var without = 0
     var most = 0
 
-    init(labels: [String]) {
-        self.labels = labels
-        counts = Array(repeating: 0, count: labels.count)
+    init(_ kind: MultiLabel) {
+        self.kind = kind
+        counts = Array(repeating: 0, count: kind.labels.count)
     }
 
     mutating func add(_ target: [Float]) {
@@ -31,7 +31,7 @@ private struct LabelCounts: TargetSummary {
 
     var figures: [TargetFigure] {
         [
-            TargetFigure("labels", .labels(zip(labels, counts).map { ($0, $1) })),
+            TargetFigure("labels", .labels(zip(kind.labels, counts).map { ($0, $1) })),
             TargetFigure("labels_per_row", .number(rows == 0 ? .nan : Double(counts.reduce(0, +)) / Double(rows))),
             TargetFigure("most_labels", .count(most)), TargetFigure("without_label", .count(without)),
         ]
@@ -39,14 +39,15 @@ private struct LabelCounts: TargetSummary {
 
     var baseline: Baseline? {
         guard rows > 0 else { return nil }
-        let frequent = zip(labels, counts).filter { 2 * $1 >= rows }.map(\.0)
+        // Where none or all of the examples have a label, a quarter of one counts as another, so that the logit is a
+        // number.
+        let logits = counts.map { count in
+            let some = min(max(Double(count), 0.25), Double(rows) - 0.25)
+            return Float(log(some / (Double(rows) - some)))
+        }
+        let predicted = kind.answer(logits[...]).labels ?? []
         return Baseline(
-            name: "majority", prediction: frequent.isEmpty ? "no label" : frequent.joined(separator: ", "),
-            // Where none or all of the examples have a label, a quarter of one counts as another, so that the logit is a
-            // number.
-            logits: counts.map { count in
-                let some = min(max(Double(count), 0.25), Double(rows) - 0.25)
-                return Float(log(some / (Double(rows) - some)))
-            })
+            name: "majority", prediction: predicted.isEmpty ? "no label" : predicted.joined(separator: ", "),
+            logits: logits)
     }
 }

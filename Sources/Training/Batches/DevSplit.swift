@@ -21,7 +21,11 @@ public struct DevSplit: Sendable {
     ///
     /// - Throws: `TaskError.tooFewExamples` if the set has too few examples for two parts.
     func split(_ whole: FeatureSet, of task: TaskDefinition) throws -> (train: FeatureSet, dev: FeatureSet) {
-        let isDev = try devPart(of: (0..<whole.count).map { task.stratum(of: whole.target(at: $0)) }, task)
+        let strata = (0..<whole.count).map { index in
+            if index % (1 << 16) == 0 { whole.releasePages() }
+            return task.stratum(of: whole.target(at: index))
+        }
+        let isDev = try devPart(of: strata, task)
         func places(_ part: Bool) -> [UInt32] { isDev.indices.lazy.filter { isDev[$0] == part }.map { UInt32($0) } }
         let name = "\(share) by \(seed)"
         return (
@@ -38,6 +42,10 @@ public struct DevSplit: Sendable {
     /// - Throws: `TaskError.tooFewExamples` if there are too few examples for two parts.
     public func devPart(of strata: [Float], _ task: TaskDefinition) throws -> [Bool] {
         var groups: [Float: [UInt32]] = [:]
+        for (stratum, count) in strata.reduce(into: [Float: Int](), { $0[$1, default: 0] += 1 }) {
+            groups[stratum] = []
+            groups[stratum]?.reserveCapacity(count)
+        }
         for (index, stratum) in strata.enumerated() { groups[stratum, default: []].append(UInt32(index)) }
         var random = RandomStream(seed: seed, purpose: "dev share of \(task.name)")
         let ordered = groups.keys.sorted()
