@@ -163,7 +163,7 @@ struct CamtlCommand: ParsableCommand {
 struct Subcommands: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "camtl", version: "camtl \(camtlVersion)",
-        subcommands: [Predict.self, Convert.self, Tokenize.self, Download.self, Bench.self])
+        subcommands: [Predict.self, InspectData.self, Convert.self, Tokenize.self, Download.self, Bench.self])
 
     static var names: [String] {
         configuration.subcommands.map { $0.configuration.commandName ?? "" }

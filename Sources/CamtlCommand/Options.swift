@@ -64,7 +64,12 @@ struct ModelOptions: SettingsGroup {
         guard let name = modelNameOrPath else {
             throw CommandError("--model_name_or_path is missing: a model's folder or name")
         }
-        return try ModelLocation(named: ModelOptions.variants[name]?.encoder ?? name)
+        return try ModelOptions.location(named: name)
+    }
+
+    /// Where a model lies, by its folder or any name that `--model_name_or_path` may have.
+    static func location(named name: String) throws -> ModelLocation {
+        try ModelLocation(named: variants[name]?.encoder ?? name)
     }
 }
 
@@ -96,13 +101,15 @@ struct DataOptions: SettingsGroup {
         ]
     }
 
-    func check(_ problems: inout Problems) {
-        if dataDir == nil, tasks.isEmpty || !tasks.allSatisfy(TaskCatalogue.isTaskFile) {
-            problems.add(
-                tasks.isEmpty
-                    ? "--data_dir is missing: the folder with GLUE's data; or, for tasks of your own, --tasks FILE.yaml"
-                    : "--data_dir is missing: the folder with GLUE's data")
-        }
+    func check(_ problems: inout Problems) { DataOptions.check(dataDir: dataDir, tasks: tasks, &problems) }
+
+    /// Wants GLUE's folder for GLUE's tasks.
+    static func check(dataDir: String?, tasks: [String], _ problems: inout Problems) {
+        guard dataDir == nil, tasks.isEmpty || !tasks.allSatisfy(TaskCatalogue.isTaskFile) else { return }
+        problems.add(
+            tasks.isEmpty
+                ? "--data_dir is missing: the folder with GLUE's data; or, for tasks of your own, --tasks FILE.yaml"
+                : "--data_dir is missing: the folder with GLUE's data")
     }
 
     /// A task file's absolute path, so that the settings mean the same from anywhere.

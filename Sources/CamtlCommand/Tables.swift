@@ -44,7 +44,7 @@ enum Tables {
         return layOut(rows, rightAligned: [2, 3])
     }
 
-    private static func number(_ value: Double) -> String { value.isNaN ? "nan" : format(value, 4) }
+    static func number(_ value: Double) -> String { value.isNaN ? "nan" : format(value, 4) }
 
     static func layOut(_ rows: [[String]], rightAligned: Set<Int>) -> String {
         let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }

@@ -18,25 +18,17 @@ public func isGzip(_ file: MappedFile) -> Bool {
 ///   - folder: where the content lies meanwhile; it is made if need be.
 /// - Throws: `GzipError` if the file is damaged; `SystemError` if the content can't be written.
 public func gunzipped(_ file: MappedFile, in folder: URL) throws -> MappedFile {
-    try? FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    var template = Array((folder.path + "/.camtl-XXXXXX").utf8CString)
-    let descriptor = mkstemp(&template)
-    guard descriptor >= 0 else { throw SystemError.last }
-    // Without a name at once, so that a process that is killed leaves nothing.
-    unlink(template)
-    defer { close(descriptor) }
-    try file.withBytes { try inflateMembers($0) { try writeAll($0, to: descriptor) } }
-    return try MappedFile(path: "/proc/self/fd/\(descriptor)")
-}
-
-private func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) throws {
-    var rest = bytes[...]
-    while !rest.isEmpty {
-        let count = write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
-        if count < 0, errno == EINTR { continue }
-        guard count > 0 else { throw SystemError.last }
-        rest = rest.dropFirst(count)
+    let content = try ScratchFile(in: folder)
+    var released = 0
+    try file.withBytes { bytes in
+        try inflateMembers(bytes) { piece in
+            try content.append(piece)
+            guard content.count - released > 1 << 26 else { return }
+            file.releasePages()
+            released = content.count
+        }
     }
+    return try content.mapped()
 }
 
 private func inflateMembers(

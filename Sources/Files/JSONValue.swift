@@ -43,13 +43,18 @@ public enum JSONValue: Sendable, Equatable, Codable {
         }
     }
 
+    /// The value as text, for people to read: keys in order, a member a line.
+    public func text() throws -> Data {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        return try encoder.encode(self) + [0x0A]
+    }
+
     /// Writes the value to a file, for people to read: keys in order, a member a line. It is there whole or not at all.
     ///
     /// - Throws: ``FileWriteError``.
     public func write(to url: URL) throws {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        let data = try encoder.encode(self)
-        try writeAtomically(to: url) { try $0.write(data + [0x0A]) }
+        let data = try text()
+        try writeAtomically(to: url) { try $0.write(data) }
     }
 }

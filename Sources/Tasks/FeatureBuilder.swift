@@ -1,16 +1,10 @@
-import Dispatch
 import Files
 import Foundation
-import Synchronization
 import Tokenization
 
 /// Encodes a set's examples into a cache file, on all cores and in memory that doesn't grow with the file. The bytes
 /// written don't depend on the number of cores.
 struct FeatureBuilder: Sendable {
-    /// Lines encoded by one thread at a time, and the number of such slices between two writes.
-    private static let sliceLines = 256
-    private static let slicesPerBlock = 32
-
     /// The set's files, in their order.
     let sources: [ExampleSource]
     let encoder: ExampleEncoder
@@ -44,14 +38,8 @@ struct FeatureBuilder: Sendable {
         // Where the records stand in the file is known when the words before them are.
         let records = try FileDraft(for: url)
         for source in sources {
-            try source.mapped.withBytes { bytes in
-                var rows = source.rows(of: bytes)
-                while true {
-                    let block = try nextBlock(of: &rows, source)
-                    guard !block.isEmpty else { break }
-                    for slice in block { try append(slice, to: output, records, &header) }
-                    source.mapped.releasePages()
-                }
+            try source.forEachSlice { try encode($0, of: $1, source) } take: { slice in
+                try append(slice, to: output, records, &header)
             }
         }
         guard header.count > 0 else { throw sources[0].noRows }
@@ -75,34 +63,6 @@ struct FeatureBuilder: Sendable {
         header.count += slice.records.count
         header.wordCount += slice.words.count
         header.skippedRows += slice.skippedRows
-    }
-
-    /// The next slices in the order of the file; none at its end.
-    ///
-    /// - Throws: the first error in the order of the file.
-    private func nextBlock(of rows: inout any RowScanner, _ source: ExampleSource) throws -> [Slice] {
-        var slices: [[RowSpan]] = []
-        var damage: (any Error)?
-        while slices.count < Self.slicesPerBlock, damage == nil {
-            var slice: [RowSpan] = []
-            do {
-                while slice.count < Self.sliceLines, let row = try source.next(&rows) { slice.append(row) }
-            } catch {
-                // What is wrong with a row before it is said first.
-                damage = error
-            }
-            if slice.isEmpty { break }
-            slices.append(slice)
-        }
-        let work = slices
-        let results = Mutex<[Result<Slice, any Error>?]>(Array(repeating: nil, count: work.count))
-        DispatchQueue.concurrentPerform(iterations: work.count) { index in
-            let result = Result { try source.mapped.withBytes { try encode(work[index], of: $0, source) } }
-            results.withLock { $0[index] = result }
-        }
-        let encoded = try results.withLock { $0 }.compactMap { try $0?.get() }
-        if let damage { throw damage }
-        return encoded
     }
 
     private func encode(

@@ -70,9 +70,9 @@ public final class FeatureSet: Sendable {
     /// - Parameters:
     ///   - positions: at least one, each in 0..<`count`.
     ///   - name: what they were chosen by: two parts of one set and one name are the same.
-    public func part(_ positions: [Int], name: String) -> FeatureSet {
+    public func part(_ positions: [UInt32], name: String) -> FeatureSet {
         precondition(!positions.isEmpty, "a set has an example")
-        let places = positions.map { place in self.places.map { $0[place] } ?? UInt32(place) }
+        let places = places.map { places in positions.map { places[Int($0)] } } ?? positions
         let identity = SHA256(Array("\(identity) \(name)".utf8)).hexadecimal
         return FeatureSet(self, places: places, identity: identity)
     }

@@ -83,6 +83,7 @@ final class HelpTests: CommandTestCase {
     func testHelpOfSubcommandsListsTheirFlags() throws {
         for (subcommand, flags) in [
             "predict": ["model_name_or_path", "input", "output"], "tokenize": ["model_name_or_path"],
+            "data": ["tasks", "data_dir", "model_name_or_path", "tokenizer_name", "max_seq_length", "seed", "json"],
             "bench": ["measure", "bench_steps", "json", "write_batches", "sampling", "per_device_train_batch_size"],
             "convert": ["model_name_or_path", "output_dir", "tasks", "encoder_type", "tokenizer_name"],
         ] {

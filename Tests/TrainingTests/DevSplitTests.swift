@@ -96,6 +96,16 @@ final class DevSplitTests: ToyTestCase {
         XCTAssertNotEqual(try dev(1).identity, try dev(1, 0.3).identity)
     }
 
+    /// A run that goes on, and one that evaluates, has to find the dev set that an earlier version drew.
+    func testTheExamplesThatAreDrawnStayTheSame() throws {
+        let (whole, task) = try features(
+            Classification(labels: ["a", "b", "c"]), repeated([("a", 30), ("b", 15), ("c", 5)]))
+        let split = DevSplit(share: 0.2, seed: 1)
+        XCTAssertEqual(lines(try split.split(whole, of: task).dev), [0])
+        let isDev = try split.devPart(of: targets(whole).map(task.stratum), task)
+        XCTAssertEqual(isDev.indices.filter { isDev[$0] }.map { $0 + 2 }, lines(try split.split(whole, of: task).dev))
+    }
+
     func testTooFewExamplesForTwoPartsAreRefused() throws {
         XCTAssertThrowsError(try split(Regression(), ["1"], share: 0.5)) {
             XCTAssertEqual(

@@ -108,19 +108,18 @@ struct TaskDescription: Sendable {
         var labels: Set<String> = []
         // What the labels are, is what is looked for.
         for source in try set(train, hasLabels: true).sources(of: Regression(), in: nil) {
-            try source.mapped.withBytes { bytes in
-                var rows = source.rows(of: bytes)
-                while let span = try source.next(&rows) {
-                    for label in try source.parser.labelValues(of: span, in: bytes) ?? [] where !label.isEmpty {
-                        labels.insert(label)
-                    }
-                    guard labels.count <= TaskDescription.mostLabels else {
-                        throw fail(
-                            "\(name) has more than \(TaskDescription.mostLabels) labels in its training set: is "
-                                + "\"\(self.label[0])\" the right column, or the task a regression?")
-                    }
+            try source.forEachSlice { rows, bytes in
+                try rows.reduce(into: Set<String>()) { found, span in
+                    found.formUnion(try source.parser.labelValues(of: span, in: bytes) ?? [])
                 }
-                source.mapped.releasePages()
+            } take: { found in
+                labels.formUnion(found)
+                labels.remove("")
+                guard labels.count <= TaskDescription.mostLabels else {
+                    throw fail(
+                        "\(name) has more than \(TaskDescription.mostLabels) labels in its training set: is "
+                            + "\"\(self.label[0])\" the right column, or the task a regression?")
+                }
             }
         }
         let ordered =

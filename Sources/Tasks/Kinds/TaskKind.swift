@@ -59,6 +59,10 @@ public protocol TaskKind: Sendable, Hashable {
     /// Why some metrics mean nothing with these labels; nil if all do.
     func problem(with metrics: [Metric]) -> String?
 
+    /// Adds up what the targets of a set are like, before anything is trained; without one of the kind's own, nothing is
+    /// said of them.
+    func makeTargetSummary() -> any TargetSummary
+
     /// What the kind is, for a message: "a classification with the labels a, b".
     var summary: String { get }
     /// What is predicted, for a model's card: the labels, or "a number".

@@ -1,0 +1,64 @@
+/// What the targets of a set are like, added up example by example. A kind of task has its own.
+public protocol TargetSummary: Sendable {
+    /// - Parameter target: an example's, as the task's kind has it.
+    mutating func add(_ target: [Float])
+    /// What there is to say of the targets so far, in the order of a report.
+    var figures: [TargetFigure] { get }
+    /// The prediction that looks at no text and is best on these targets; nil where there is none.
+    var baseline: Baseline? { get }
+}
+
+/// A figure of a set's targets.
+public struct TargetFigure: Sendable, Equatable {
+    public enum Value: Sendable, Equatable {
+        case count(Int)
+        case number(Double)
+        /// How many of the set's examples have each label, in the task's order.
+        case labels([(label: String, rows: Int)])
+
+        public static func == (a: Value, b: Value) -> Bool {
+            switch (a, b) {
+            case (.count(let a), .count(let b)): a == b
+            case (.number(let a), .number(let b)): a == b
+            case (.labels(let a), .labels(let b)): a.elementsEqual(b, by: ==)
+            default: false
+            }
+        }
+    }
+
+    /// Its key in JSON: words with underscores between them.
+    public var name: String
+    public var value: Value
+
+    public init(_ name: String, _ value: Value) {
+        self.name = name
+        self.value = value
+    }
+}
+
+/// A prediction that is the same for every example.
+public struct Baseline: Sendable, Equatable {
+    /// What it is called, such as `majority`.
+    public var name: String
+    /// What it predicts.
+    public var prediction: String
+    /// `[width]`, as a decoder would put them out.
+    public var logits: [Float]
+
+    public init(name: String, prediction: String, logits: [Float]) {
+        self.name = name
+        self.prediction = prediction
+        self.logits = logits
+    }
+}
+
+/// Of a kind that says nothing of its targets.
+struct NoTargetSummary: TargetSummary {
+    mutating func add(_ target: [Float]) {}
+    var figures: [TargetFigure] { [] }
+    var baseline: Baseline? { nil }
+}
+
+extension TaskKind {
+    public func makeTargetSummary() -> any TargetSummary { NoTargetSummary() }
+}
