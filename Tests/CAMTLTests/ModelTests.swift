@@ -23,7 +23,7 @@ final class ModelTests: ComputingTestCase {
         let sequences: [(ids: [Int32], task: Int, label: Double)] = [
             ([2, 5, 3], 0, 1), ([2, 4, 4, 3], 1, 0.5), ([2, 7, 3], 0, 0), ([2, 9, 8, 3], 0, 1), ([2, 6, 3], 1, 3),
         ]
-        func loss(_ part: [Int], wholeBatch: [Int: Int]?) throws -> BatchLoss {
+        func loss(_ part: [Int], wholeBatch: [Int: Double]?) throws -> BatchLoss {
             let batch = batch { batch in
                 for (ids, task, _) in part.map({ sequences[$0] }) {
                     batch.append(inputIDs: ids, tokenTypeIDs: ids.map { _ in 0 }, taskID: task)

@@ -2,9 +2,10 @@ import Tasks
 import Torch
 
 extension Classification: TaskObjective {
-    /// Cross entropy.
+    /// Cross entropy, with the classes' weights and label smoothing.
     func loss(logits: Tensor, targets: [[Double]]) throws -> Tensor {
         let classes = try Tensor(targets.map { Int64($0[0]) }, device: logits.device)
-        return try crossEntropy(logits: logits, classes: classes)
+        let weights = try classWeights.map { try Tensor($0, device: logits.device).to(logits.dtype) }
+        return try crossEntropy(logits: logits, classes: classes, weights: weights, labelSmoothing: labelSmoothing)
     }
 }

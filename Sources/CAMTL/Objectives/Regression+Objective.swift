@@ -2,9 +2,9 @@ import Tasks
 import Torch
 
 extension Regression: TaskObjective {
-    /// The squared error.
+    /// The squared error, of standardized labels where the decoder puts out these.
     func loss(logits: Tensor, targets: [[Double]]) throws -> Tensor {
-        let values = try Tensor(targets.map { $0[0] }, device: logits.device).to(logits.dtype)
+        let values = try Tensor(targets.map { logit(of: $0[0]) }, device: logits.device).to(logits.dtype)
         return try meanSquaredError(logits.reshaped([-1]), values)
     }
 }

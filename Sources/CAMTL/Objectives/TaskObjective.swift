@@ -3,7 +3,7 @@ import Torch
 
 /// How the decoder of a kind of task is trained. Each kind has its own in a file beside this one.
 protocol TaskObjective: TaskKind {
-    /// The mean loss of a task's sequences of a batch.
+    /// The mean loss of a task's sequences of a batch, each with its `lossWeight`.
     ///
     /// - Parameters:
     ///   - logits: `[sequences, width]`.

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 
 /// A task as a task file has it; its labels may still have to be found.
@@ -20,6 +21,9 @@ struct TaskDescription: Sendable {
     var label: [ColumnReference] = []
     var labelSeparator: UInt8?
     var metrics: [Metric]?
+    /// The options of the kind, by their names.
+    var options: [String: JSONValue] = [:]
+    var optionLines: [String: Int] = [:]
     var skipsUnlabelled = false
     var weight = 1.0
 
@@ -47,13 +51,22 @@ struct TaskDescription: Sendable {
     /// The task, with the labels of a model's head, of the file, or of the training set.
     func definition(in head: TaskHead?) throws -> TaskDefinition {
         let kind = try kind ?? head.flatMap(kind(of:)) ?? foundKind()
-        if kindType == Classification.self, metrics?.contains(.f1) == true, kind.labels.count != 2 {
+        if kindType == Classification.self, metrics?.contains(.f1) == true, kind.labels.count != 2,
+            options["positive"] == nil
+        {
             throw fail(
-                "\"f1\" is that of one of two labels, and \(name) has \(kind.labels.count); \"metrics\" may have "
-                    + "macro_f1, micro_f1 or weighted_f1")
+                "\"f1\" is that of one of two labels, and \(name) has \(kind.labels.count); name one with \"positive\", or "
+                    + "\"metrics\" may have macro_f1, micro_f1 or weighted_f1")
         }
-        let task = definition(kind)
-        return try head.map { try task.fitted(to: $0, owner: "\(path)'s") } ?? task
+        var task = definition(kind)
+        if let head { task = try task.fitted(to: head, owner: "\(path)'s") }
+        do {
+            task.kind = try task.kind.with(options, of: head?.kind)
+        } catch {
+            let line = optionLines[error.option] ?? line
+            throw TaskFileError(problems: [.init(path: path, line: line, text: error.description)])
+        }
+        return task
     }
 
     /// The head's kind, where labels are found and any may be.
@@ -68,9 +81,16 @@ struct TaskDescription: Sendable {
             test: test.map { [set($0, hasLabels: false)] } ?? [])
         task.devShare = devShare
         task.weight = weight
-        let names = texts.compactMap { if case .named(let name) = $0 { name } else { nil } }
+        task.options = options
+        let names = texts.compactMap { if case .named = $0 { fieldName($0) } else { nil } }
         if names.count == texts.count { task.textFields = names }
         return task
+    }
+
+    /// A column's name as a row to predict has it.
+    func fieldName(_ column: ColumnReference) -> String {
+        let format = format ?? train.first.flatMap(FileFormat.init(path:))
+        return format?.name == .jsonl ? column.keys.joined(separator: ".") : column.description
     }
 
     private func set(_ files: [String], hasLabels: Bool) -> DataFile {

@@ -3,7 +3,7 @@
 ///
 /// A kind is a value, such as the labels of a classification. A further kind is a type that conforms, in a file of its
 /// own, and an entry in ``TaskKinds/all``; its training is a second file.
-public protocol TaskKind: Sendable, Hashable {
+public protocol TaskKind: AdjustableKind, Hashable {
     /// The kind's name, in task files and in a model's `config.json`.
     static var name: String { get }
     /// The metrics of a task that names none.
@@ -12,6 +12,8 @@ public protocol TaskKind: Sendable, Hashable {
     static var allowedMetrics: [Metric] { get }
     /// Whether an example may have several labels, which then stand in a list or in one text.
     static var takesSeveralLabels: Bool { get }
+    /// Whether a list may stand for a text.
+    static var takesTextLists: Bool { get }
     /// The name of transformers' `problem_type`.
     static var problemType: String { get }
 
@@ -40,7 +42,8 @@ public protocol TaskKind: Sendable, Hashable {
 
     /// What the logits say, `width` of them.
     func answer(_ logits: ArraySlice<Float>) -> Answer
-    /// An example's loss, as the decoder is trained by it.
+    /// An example's loss, as the decoder is trained by it: the loss of several is the sum of theirs over the sum of their
+    /// ``AdjustableKind/lossWeight(of:)``.
     func loss(_ logits: ArraySlice<Float>, target: ArraySlice<Float>) -> Double
     /// The entropy of what is predicted, in nats; 0 where nothing is distributed.
     func entropy(_ logits: ArraySlice<Float>) -> Double
@@ -65,6 +68,7 @@ public protocol TaskKind: Sendable, Hashable {
 extension TaskKind {
     public var recorded: Self { self }
     public static var takesSeveralLabels: Bool { false }
+    public static var takesTextLists: Bool { false }
     public var hasFractionalTargets: Bool { false }
     public var outputSummary: String { labels.joined(separator: ", ") }
     /// The kind's name.

@@ -89,7 +89,12 @@ struct RowParser: Sendable {
             reader = QuotedRows(
                 separator: format.separator ?? UInt8(ascii: ","), positions: fields.compactMap(\.position))
         case .jsonl:
-            reader = JSONRows(paths: fields.map { "\($0.column)".split(separator: ".").map(String.init) })
+            let start = labels.first?.place ?? 0
+            // Those of columns that are labels are 0 and 1.
+            let hasOneLabelColumn = if case .column = columns.label { true } else { false }
+            reader = JSONRows(
+                paths: fields.map(\.column.keys), labelPlaces: start..<start + labels.count,
+                labels: hasOneLabelColumn ? kind.labels : [])
         }
         self.header = row?.bytes
         self.path = path
@@ -116,6 +121,11 @@ struct RowParser: Sendable {
             index.map({ values[$0.place] != nil }) ?? true
         else { return try missing(values, found: found, span) }
         if let index, let value = values[index.place] { try checkIndex(value, of: bytes, span) }
+        if !type(of: kind).takesTextLists {
+            for field in [first, second].compactMap({ $0 }) {
+                if case .list = values[field.place] { throw fail(.unexpectedList(name: "\(field.column)"), span) }
+            }
+        }
         do {
             let target = try target(values, of: bytes)
             if target == nil, file.skipsUnlabelledRows { return .unlabelled }
@@ -182,6 +192,9 @@ struct RowParser: Sendable {
         case .column(_, let separator):
             guard let value = values[labels[0].place] else { return nil }
             if value.isEmpty, file.skipsUnlabelledRows { return nil }
+            if case .list = value, !type(of: kind).takesSeveralLabels {
+                throw .unexpectedList(name: "\(labels[0].column)")
+            }
             return try value.withBytes(of: bytes) { fields throws(DataFileError.Problem) in
                 try kind.target(of: split(fields, separator))
             }

@@ -29,17 +29,23 @@ public struct TaskData: Sendable {
 
 /// The training sets of a run's tasks, by the tasks' positions in the model's list.
 struct TrainingSets: Sendable {
-    private let sets: [Int: (features: FeatureSet, hasFractionalTargets: Bool)]
+    private let sets: [Int: (features: FeatureSet, kind: any TaskKind)]
 
     init(_ tasks: [TaskData]) {
         sets = tasks.reduce(into: [:]) { sets, task in
-            sets[task.id] = task.train.map { ($0, task.definition.kind.hasFractionalTargets) }
+            sets[task.id] = task.train.map { ($0, task.definition.kind) }
         }
     }
 
     func features(of task: Int) -> FeatureSet { set(task).features }
 
-    func hasFractionalTargets(_ task: Int) -> Bool { set(task).hasFractionalTargets }
+    func hasFractionalTargets(_ task: Int) -> Bool { set(task).kind.hasFractionalTargets }
+
+    /// What an example weighs in the mean of its task's losses.
+    func lossWeight(_ example: ExampleReference) -> Double {
+        let (features, kind) = set(example.task)
+        return kind.lossWeight(of: features.target(at: example.index)[...])
+    }
 
     /// The tokens of an example.
     @Sendable func length(_ example: ExampleReference) -> Int {
@@ -49,7 +55,7 @@ struct TrainingSets: Sendable {
     /// Gives back the memory that the examples looked at take.
     func releasePages() { sets.values.forEach { $0.features.releasePages() } }
 
-    private func set(_ task: Int) -> (features: FeatureSet, hasFractionalTargets: Bool) {
+    private func set(_ task: Int) -> (features: FeatureSet, kind: any TaskKind) {
         guard let set = sets[task] else { preconditionFailure("a sampler draws from the tasks it was given") }
         return set
     }

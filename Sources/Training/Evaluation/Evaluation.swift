@@ -133,37 +133,62 @@ public struct Evaluator {
     }
 
     /// Evaluates the tasks' dev sets.
-    public func evaluate(_ tasks: [TaskData]) throws -> EvaluationReport {
-        EvaluationReport(
-            results: try tasks.flatMap { task in
-                try task.dev.map { try evaluate(task, name: $0.name, features: $0.features) }
-            })
+    public func evaluate(_ tasks: [TaskData]) throws -> EvaluationReport { try evaluate(tasks, fits: false).report }
+
+    /// Evaluates the tasks' dev sets with what is found on them of what the tasks' options leave to them.
+    ///
+    /// - Returns: the figures, and the kinds of these tasks, by the tasks' positions in the model's list.
+    func fit(_ tasks: [TaskData]) throws -> (report: EvaluationReport, kinds: [Int: any TaskKind]) {
+        try evaluate(tasks, fits: true)
     }
 
-    private func evaluate(_ task: TaskData, name: String, features: FeatureSet) throws -> EvaluationResult {
+    private func evaluate(
+        _ tasks: [TaskData], fits: Bool
+    ) throws -> (report: EvaluationReport, kinds: [Int: any TaskKind]) {
+        var results: [EvaluationResult] = []
+        var kinds: [Int: any TaskKind] = [:]
+        for var task in tasks {
+            for (name, features) in task.dev {
+                results.append(try evaluate(&task, name: name, features: features, fits: fits))
+            }
+            if fits, task.definition.kind.fitsDevSet { kinds[task.id] = task.definition.kind }
+        }
+        return (EvaluationReport(results: results), kinds)
+    }
+
+    private func evaluate(
+        _ task: inout TaskData, name: String, features: FeatureSet, fits: Bool
+    ) throws -> EvaluationResult {
         defer { features.releasePages() }
-        let logits = try logits(task: task.id, lengths: (0..<features.count).map(features.length)) {
-            $1.append(features, at: $0, taskID: task.id)
+        let id = task.id
+        let logits = try logits(task: id, lengths: (0..<features.count).map(features.length)) {
+            $1.append(features, at: $0, taskID: id)
+        }
+        let targets = (0..<features.count).flatMap { features.target(at: $0) }
+        if fits, task.definition.kind.fitsDevSet {
+            task.definition.kind = task.definition.kind.fitted(toDevLogits: logits, targets: targets)
         }
         let kind = task.definition.kind
-        let targets = (0..<features.count).flatMap { features.target(at: $0) }
         return EvaluationResult(
             name: name, task: task.definition.name, count: features.count,
             loss: loss(logits: logits, targets: targets, kind: kind),
             scores: try task.definition.scores(logits: logits, labels: targets))
     }
 
-    /// The unweighted mean over batches, in the set's order, of the batches' mean losses, as the original reports it.
+    /// The unweighted mean over batches, in the set's order, of the batches' mean losses, as the original reports it. In
+    /// a batch an example counts with its `lossWeight`.
     private func loss(logits: [Float], targets: [Float], kind: any TaskKind) -> Double {
         let (width, targetWidth) = (kind.width, kind.targetWidth)
         let losses = (0..<targets.count / targetWidth).map { row in
-            kind.loss(
-                logits[row * width..<(row + 1) * width],
-                target: targets[row * targetWidth..<(row + 1) * targetWidth])
+            let target = targets[row * targetWidth..<(row + 1) * targetWidth]
+            return (
+                loss: kind.loss(logits[row * width..<(row + 1) * width], target: target),
+                weight: kind.lossWeight(of: target)
+            )
         }
         let means = stride(from: 0, to: losses.count, by: batchSize).map { start in
             let batch = losses[start..<min(start + batchSize, losses.count)]
-            return batch.reduce(0, +) / Double(batch.count)
+            return batch.reduce(0) { $0 + $1.loss } / batch.reduce(0) { $0 + $1.weight }
         }
         return means.reduce(0, +) / Double(means.count)
     }

@@ -18,21 +18,19 @@ struct PendingUpdate {
     private struct UnreadLosses {
         let values: Readback
         let tasks: [Int]
-        /// How many examples of each task this process has, and the whole batch.
-        let own: [Int: Int]
-        let whole: [Int: Int]
+        /// What the examples of each task weigh that this process has, and those of the whole batch.
+        let own: [Int: Double]
+        let whole: [Int: Double]
         let isStandIn: Bool
     }
 
     /// Adds the losses of a batch and of its tasks; of a part of a batch, what it adds to the whole's.
     mutating func add(_ loss: BatchLoss, of batch: TrainingBatch) throws {
-        let own = batch.wholeBatch.keys.map { task in
-            (task, batch.isStandIn ? 0 : batch.tokens.taskIDs.count { $0 == task })
-        }
         unread.append(
             UnreadLosses(
                 values: try withoutGradients { try Readback(.stacked([loss.total] + loss.tasks.map(\.loss))) },
-                tasks: loss.tasks.map(\.task), own: Dictionary(uniqueKeysWithValues: own), whole: batch.wholeBatch,
+                tasks: loss.tasks.map(\.task), own: batch.isStandIn ? [:] : batch.ownWeights,
+                whole: batch.wholeBatch,
                 isStandIn: batch.isStandIn))
     }
 
@@ -44,10 +42,10 @@ struct PendingUpdate {
             let values = try wait(entry.values).elements(Double.self)
             let means = Dictionary(uniqueKeysWithValues: zip(entry.tasks, values.dropFirst()))
             losses.append(entry.isStandIn ? 0 : values[0])
-            for (task, count) in entry.whole {
+            for (task, weight) in entry.whole {
                 let own = entry.own[task, default: 0]
                 let mean = means[task, default: 0]
-                taskLosses[task, default: []].append(own == 0 ? 0 : mean * Double(own) / Double(count))
+                taskLosses[task, default: []].append(own == 0 ? 0 : mean * own / weight)
             }
         }
         unread = []
