@@ -231,7 +231,7 @@ final class KindTests: XCTestCase {
             XCTAssertTrue(type(of: kind).defaultMetrics.allSatisfy(metrics.contains), line: line)
         }
         try assertFinite(Classification(labels: names(2)), [1, 0, 0, 1, 0, 1], [0, 1, 0])
-        try assertFinite(MultiLabel(labels: names(2)), [1, 0, 0, 1], [0, 1, 1, 1])
+        try assertFinite(MultiLabel(labels: names(2)), [1, 0, 0, 1], [0, 1, 1, 0])
         try assertFinite(Regression(), [1, 2, 4], [1, 2, 3])
     }
 }

@@ -90,12 +90,15 @@ final class PeerMetricsTests: DirectoryTestCase {
             .fitted(toDevLogits: logits, targets: targets)
         var found = try found(kind, logits, targets)
         found["best_f1"] = json(labels.map { _ in 0.0 })
-        let probabilities = logits.indices.map { index in
-            kind.answer(logits[index / width * width..<(index / width + 1) * width]).probabilities?[index % width] ?? .nan
+        func probabilities(_ logits: [Float]) -> [Double] {
+            stride(from: 0, to: logits.count, by: width)
+                .flatMap { kind.answer(logits[$0..<$0 + width]).probabilities ?? [] }
         }
         return .object([
             "kind": .string("multilabel"), "labels": rows(targets.map(Double.init), width),
-            "logits": rows(logits.map(Double.init), width), "probabilities": rows(probabilities, width),
+            "logits": rows(logits.map(Double.init), width), "probabilities": rows(probabilities(logits), width),
+            // 1 - p would lose the digits of a p near 1.
+            "complements": rows(probabilities(logits.map { -$0 }), width),
             "thresholds": json(kind.thresholds ?? labels.map { _ in 0.5 }),
             "best": json(try XCTUnwrap(best.thresholds)), "found": .object(found),
         ])
