@@ -127,12 +127,15 @@ extension CAMTLModel {
     /// Writes `model.safetensors`, whole or not at all.
     public func saveWeights(to folder: URL) throws { try saveWeights(to: folder) { $0 } }
 
-    /// The same under other names; parameters for which `rename` gives nil are left out.
-    func saveWeights(to folder: URL, rename: (String) -> String?) throws {
+    /// The same under other names; parameters for which `rename` gives nil are left out. `change` makes other values of
+    /// those of a name of the model's.
+    func saveWeights(
+        to folder: URL, change: (String, Tensor) throws -> Tensor = { $1 }, rename: (String) -> String?
+    ) throws {
         var writer = SafetensorsWriter(metadata: ["format": "pt"])
         for (parameterName, parameter) in namedParameters() {
             guard let name = rename(parameterName) else { continue }
-            let tensor = parameter.wrappedValue
+            let tensor = try change(parameterName, parameter.wrappedValue)
             try writer.add(name, TensorInfo(dtype: tensor.dtype, shape: tensor.shape)) { sink in
                 try tensor.bytes().withUnsafeBytes { try sink($0) }
             }

@@ -16,8 +16,8 @@ extension ModelOutput {
     ///   - targets: of each example in the batch, as its task's kind has them: the class' number, or the value to
     ///     predict, or 0 and 1 for each label, or a class for each token.
     ///   - configuration: the model's.
-    ///   - wholeBatch: where this is a part of a batch, what the examples of each task weigh in the whole: the totals of
-    ///     the parts add up to the whole's.
+    ///   - wholeBatch: where this is a part of a batch, what the examples of each task weigh in the whole, by the
+    ///     `lossWeight` of its kind: the totals of the parts add up to the whole's.
     ///   - weights: by the tasks' positions in the model's list, those of tasks that don't weigh 1.
     public func loss(
         targets: [[Double]], configuration: ModelConfiguration, wholeBatch: [Int: Double]? = nil,
@@ -31,7 +31,7 @@ extension ModelOutput {
         }
         let parts = try zip(losses, tasks).map { part, output in
             let kind = configuration.tasks[part.task].kind
-            let own = output.samples.reduce(0) { $0 + kind.weight(ofTarget: targets[$1]) }
+            let own = output.samples.reduce(0) { $0 + kind.lossWeight(of: targets[$1].map(Float.init)[...]) }
             let share = wholeBatch?[part.task].map { $0 == 0 ? 0 : own / $0 } ?? 1
             let factor = share * weights[part.task, default: 1]
             return factor == 1 ? part.loss : try part.loss * factor

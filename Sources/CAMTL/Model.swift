@@ -73,7 +73,7 @@ public final class CAMTLModel: Module {
     @Child("bert") var bert: ConditionedBERT
     @Child("decoders") var decoders: [TaskDecoder]
 
-    public let configuration: ModelConfiguration
+    public private(set) var configuration: ModelConfiguration
 
     /// The model without values: `materialize` or `load` gives it some.
     public init(_ configuration: ModelConfiguration) throws {
@@ -83,6 +83,15 @@ public final class CAMTLModel: Module {
         bert = ConditionedBERT(configuration)
         decoders = configuration.tasks.map { TaskDecoder(configuration.backbone, outputs: $0.numberOfLabels) }
     }
+
+    /// Makes a task's kind another of the same width: one with other options.
+    public func setKind(_ kind: any TaskKind, ofTask task: Int) {
+        precondition(kind.width == configuration.tasks[task].kind.width, "a decoder keeps its width")
+        configuration.tasks[task].kind = kind
+    }
+
+    /// Whether a task's kind is what its labels make it.
+    public func hasPlainKind(_ task: Int) -> Bool { configuration.tasks[task].kind.recordedOptions.isEmpty }
 
     /// Where the parameters are, and all is computed.
     public var device: Device { bert.embeddings.word.weight.device }

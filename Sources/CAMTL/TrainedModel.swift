@@ -78,7 +78,9 @@ public final class TrainedModel {
     /// - Throws: as `init` does.
     public func reload(from folder: URL) throws {
         _ = try model.load(from: folder, isComplete: true, seed: 0, device: model.device)
-        untrainedTasks = try ConfigurationFile(folder: folder).untrainedTasks(of: model.configuration)
+        let file = try ConfigurationFile(folder: folder)
+        untrainedTasks = file.untrainedTasks(of: model.configuration)
+        for (task, head) in (file.trained?.tasks ?? []).enumerated() { model.setKind(head.kind, ofTask: task) }
     }
 
     /// Takes note that an update has trained the tasks' decoders.

@@ -62,8 +62,12 @@ CTTensor ct_relu(CTTensor source) {
     return tensor([&] { return at::relu(source->value); });
 }
 
-CTTensor ct_cross_entropy(CTTensor logits, CTTensor classes) {
-    return tensor([&] { return at::cross_entropy_loss(logits->value, classes->value); });
+CTTensor ct_cross_entropy(CTTensor logits, CTTensor classes, CTTensor weights, double labelSmoothing) {
+    return tensor([&] {
+        return at::cross_entropy_loss(
+            logits->value, classes->value, weights ? std::optional<at::Tensor>(weights->value) : std::nullopt,
+            at::Reduction::Mean, /*ignore_index=*/-100, labelSmoothing);
+    });
 }
 
 CTTensor ct_mse_loss(CTTensor values, CTTensor targets) {

@@ -13,6 +13,8 @@ final class Renderer {
     private var firstStep = 0
     private var trainingStart = ContinuousClock.now
     private var hasBar = false
+    /// The figures without a value that have been named.
+    private var undefined: Set<String> = []
     /// Why the first table that could not be written to standard output could not.
     private(set) var failure: (any Error)?
 
@@ -32,12 +34,27 @@ final class Renderer {
         case .encoded(let set, let split, let examples, let skipped, let origin):
             let damaged = skipped == 0 ? "" : ", \(skipped) rows left out, damaged or without a label"
             line("\(set) \(split.rawValue): \(examples) examples\(damaged) (\(origin.text))")
+        case .evaluatesOnTraining(let task, let path):
+            warn("\(task) is evaluated on \(path), which it is trained on: its figures say nothing of other texts")
         case .training(let event): show(event)
         case .trained(let summary): show(summary)
         case .saved(let folder): line("saved the model to \(folder.path)")
         case .evaluating: break
-        case .evaluated(let report): table(Tables.evaluation(report))
+        case .evaluated(let report):
+            table(Tables.evaluation(report))
+            sayUndefined(report)
         case .predicted(let submission, let output): show(submission, in: output)
+        }
+    }
+
+    /// Says, once of each, which figures have no value.
+    private func sayUndefined(_ report: EvaluationReport) {
+        for result in report.results {
+            for entry in result.scores.entries where entry.value.isNaN {
+                let figure = "\(result.name)_\(entry.metric.rawValue)"
+                guard undefined.insert(figure).inserted else { continue }
+                warn("\(figure) is not defined, as \(entry.metric.undefinedWhere)")
+            }
         }
     }
 
@@ -92,7 +109,9 @@ final class Renderer {
         case .skipped(let step, let scale):
             line("step \(step) is skipped: its gradients were not finite; the loss scale is now \(format(scale, 0))")
         case .logged(let report): show(report)
-        case .evaluated(let step, let report): line("after step \(step):\n\(Tables.evaluation(report))")
+        case .evaluated(let step, let report):
+            line("after step \(step):\n\(Tables.evaluation(report))")
+            sayUndefined(report)
         case .saved(let folder): line("saved \(folder.path)")
         case .stoppedEarly(let stop): line("training ends early: \(stop)")
         case .noBest(let metric, let step):

@@ -16,12 +16,22 @@ public func isGzip(_ file: MappedFile) -> Bool {
 /// - Parameters:
 ///   - file: the compressed file.
 ///   - folder: where the content lies meanwhile; it is made if need be.
-/// - Throws: `GzipError` if the file is damaged; `SystemError` if the content can't be written.
+/// - Throws: `GzipError` if the file is damaged, or its content would fill the folder's disk, of which it may take no
+///   more than nine tenths of what is free; `SystemError` if the content can't be written.
 public func gunzipped(_ file: MappedFile, in folder: URL) throws -> MappedFile {
+    try gunzipped(file, in: folder, freeSpace: freeSpace)
+}
+
+func gunzipped(_ file: MappedFile, in folder: URL, freeSpace: @escaping (String) -> Int?) throws -> MappedFile {
     let content = try ScratchFile(in: folder)
     var released = 0
     try file.withBytes { bytes in
+        // The last member's end says how long its content is, modulo 2³². No byte stands for more than 1032 others, so
+        // that more is no such number but the end of a file that was cut off.
+        let size = bytes.suffix(4).reversed().reduce(0) { $0 << 8 | Int($1) }
+        var room = try Room(in: folder.path, freeSpace, wanted: size <= bytes.count * 1032 ? size : 0)
         try inflateMembers(bytes) { piece in
+            try room.take(piece.count)
             try content.append(piece)
             guard content.count - released > 1 << 26 else { return }
             file.releasePages()
@@ -29,6 +39,44 @@ public func gunzipped(_ file: MappedFile, in folder: URL) throws -> MappedFile {
         }
     }
     return try content.mapped()
+}
+
+/// What of a disk's space may be written to. A few bytes can stand for more than any disk has.
+private struct Room {
+    private let folder: String
+    private let freeSpace: (String) -> Int?
+    /// What stays free for others.
+    private let reserve: Int
+    private var written = 0
+    /// Bytes that may be written before the free space is looked at again.
+    private var left: Int
+
+    /// - Throws: `GzipError` if there is no room for `wanted` bytes.
+    init(in folder: String, _ freeSpace: @escaping (String) -> Int?, wanted: Int) throws {
+        self.folder = folder
+        self.freeSpace = freeSpace
+        reserve = (freeSpace(folder) ?? 0) / 10
+        left = 0
+        if let free = freeSpace(folder), free - reserve < wanted { throw full(free, wanted) }
+    }
+
+    /// - Throws: `GzipError` if there is no room for so many more bytes.
+    mutating func take(_ count: Int) throws {
+        if left < count {
+            // Others write, too.
+            let free = freeSpace(folder)
+            guard free.map({ $0 - reserve >= count }) ?? true else { throw full(free ?? 0, written + count) }
+            left = min(64 << 20, free.map { $0 - reserve } ?? 64 << 20)
+        }
+        left -= count
+        written += count
+    }
+
+    private func full(_ free: Int, _ size: Int) -> GzipError {
+        GzipError(
+            description: "its content, of \(size) bytes or more, doesn't fit into \(folder), where \(free) bytes are free "
+                + "and a tenth stays so; make room, or give the file uncompressed")
+    }
 }
 
 private func inflateMembers(

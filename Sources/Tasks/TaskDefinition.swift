@@ -1,3 +1,4 @@
+import Files
 import Foundation
 
 /// The part of a task's data that is asked for.
@@ -97,6 +98,8 @@ public struct TaskDefinition: Sendable, Hashable {
     public var choiceFields: [String]?
     /// What its loss weighs beside those of other tasks in a batch.
     public var weight = 1.0
+    /// The options of its kind, as its file gives them.
+    public var options: [String: JSONValue] = [:]
     public var train: DataFile
     /// The labelled sets it is evaluated on. MNLI has two.
     public var dev: [DataFile]

@@ -4,6 +4,10 @@ import Files
 public enum TaskError: Error, Equatable, CustomStringConvertible {
     /// There is no task of that name; `nearest` is one that is spelled alike.
     case unknownTask(name: String, nearest: String?, known: [String])
+    /// Something that a task leaves to training is not known of a trained model.
+    case notFoundInTraining(task: String, option: String)
+    /// An option of a task's doesn't go with its training set, or with the model.
+    case unfitOption(task: String, reason: String)
     /// A task's training set is too small.
     case tooFewExamples(task: String, count: Int, wanted: String)
     /// A model has a task that is in no task file of the run.
@@ -22,6 +26,11 @@ public enum TaskError: Error, Equatable, CustomStringConvertible {
         case .unknownTask(let name, let nearest, let known):
             let hint = nearest.map { ": did you mean \"\($0)\"?" } ?? "."
             return "unknown task \(name.debugDescription)\(hint) The tasks are \(known.joined(separator: ", "))."
+        case .notFoundInTraining(let task, let option):
+            return "the task file has \"\(option)\" of \(task), which is found in training, and the model was trained "
+                + "without: take it out of the file, or train the model with it."
+        case .unfitOption(let task, let reason):
+            return "\(task): \(reason)"
         case .tooFewExamples(let task, let count, let wanted):
             return "the \(count) examples of \(task) are too few for \(wanted)."
         case .notInCatalogue(let name):
@@ -72,6 +81,8 @@ public struct DataFileError: Error, Equatable, CustomStringConvertible {
         case notAnObject
         /// A field of a JSON row is an object, or a list of other things than texts.
         case notAText(path: String)
+        /// A field of a JSON row is a list where one text is wanted.
+        case unexpectedList(name: String)
         /// A JSON row lacks a field.
         case missingField(name: String)
         /// A line of a sentence has fewer columns than are read; `separator` is nil for blanks.
@@ -145,6 +156,8 @@ extension DataFileError.Problem: CustomStringConvertible {
             return "the line is JSON, but not an object such as {\"text\": \"…\", \"label\": \"…\"}."
         case .notAText(let path):
             return "\"\(path)\" is neither a text, a number nor a list of those."
+        case .unexpectedList(let name):
+            return "\"\(name)\" is a list, and one text or number is wanted: join its parts in the file."
         case .missingField(let name):
             return "the row has no \"\(name)\"."
         case .raggedLine(let text, let found, let wanted, let separator):

@@ -87,9 +87,19 @@ public func embedding(
     try Tensor(ct_embedding(table.handle, indices.handle, Int64(paddingIndex ?? -1), sparseGradient))
 }
 
-/// The mean of -log softmax(logits)[class] over the rows: logits [n, k], classes [n] (Int64).
-public func crossEntropy(logits: Tensor, classes: Tensor) throws -> Tensor {
-    try Tensor(ct_cross_entropy(logits.handle, classes.handle))
+/// The mean of -log softmax(logits)[class] over the rows, as PyTorch's `CrossEntropyLoss`.
+///
+/// - Parameters:
+///   - logits: `[n, k]`.
+///   - classes: `[n]`, Int64.
+///   - weights: `[k]`, of the logits' type: what each class weighs. The mean is then over the rows' weights.
+///   - labelSmoothing: the share of a target that is spread over all classes, 0...1.
+public func crossEntropy(
+    logits: Tensor, classes: Tensor, weights: Tensor? = nil, labelSmoothing: Double = 0
+) throws -> Tensor {
+    try withExtendedLifetime(weights) {
+        try Tensor(ct_cross_entropy(logits.handle, classes.handle, weights?.handle, labelSmoothing))
+    }
 }
 
 /// The mean of the squared differences.

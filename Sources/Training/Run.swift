@@ -76,6 +76,8 @@ public enum RunEvent: Sendable {
     case nothingToResume
     case frozen(FreezeReport)
     case encoded(set: String, split: Split, examples: Int, skippedRows: Int, FeatureSet.Origin)
+    /// A task is evaluated on a file that it is trained on.
+    case evaluatesOnTraining(task: String, path: String)
     case training(TrainingEvent)
     case trained(TrainingSummary)
     case saved(URL)
@@ -163,12 +165,13 @@ public struct Run {
         }
         let trained = try loadModel(from: checkpoint?.folder ?? configuration.modelFolder)
         // What rank 0 has encoded, the others find in the cache, if they see it.
-        let tasks = try team?.firstThenOthers { try loadData(trained) } ?? loadData(trained)
+        var tasks = try team?.firstThenOthers { try loadData(trained) } ?? loadData(trained)
         if team.writes { try checkPrediction(trained, tasks) }
         try team?.checkAgreement(identity(trained, tasks))
         var summary: TrainingSummary?
         if configuration.trains, let output = configuration.outputDirectory {
             summary = try train(trained, tasks, from: checkpoint, output: output)
+            tasks = try trainedTasks(tasks, trained)
         }
         if configuration.evaluates {
             let earlier = configuration.training.reproducesOriginal ? summary?.highest : nil
@@ -343,6 +346,13 @@ public struct Run {
                     features.origin))
             return features
         }
+        func checkApart(_ task: TaskDefinition) throws {
+            let training = (try? task.train.urls(in: configuration.dataDirectory)) ?? []
+            for file in try task.dev.flatMap({ try $0.urls(in: configuration.dataDirectory) }) {
+                guard training.contains(where: { isSameFile($0, file) }) else { continue }
+                return try report(.evaluatesOnTraining(task: task.name, path: file.path))
+            }
+        }
         func reported(_ task: TaskDefinition, _ file: DataFile, _ split: Split) throws -> FeatureSet {
             try reported(file.name, split, features(task, file))
         }
@@ -353,6 +363,10 @@ public struct Run {
                 preconditionFailure("a model that was loaded for tasks has them")
             }
             let task = try configuration.catalogue.task(named: name, in: model.tasks[id])
+            if !configuration.trains, let option = task.kind.unfoundOption {
+                throw TaskError.notFoundInTraining(task: name, option: option)
+            }
+            let needsDev = needsDev || configuration.trains && task.kind.fitsDevSet
             var data = TaskData(definition: task, id: id, train: nil, dev: [])
             if let share = task.devShare, configuration.trains || needsDev {
                 let parts = try DevSplit(share: share, seed: configuration.training.seed)
@@ -361,10 +375,36 @@ public struct Run {
                 if needsDev { data.dev = [(name, try reported(name, .dev, parts.dev))] }
             } else {
                 if configuration.trains { data.train = try reported(task, task.train, .train) }
+                if needsDev { try checkApart(task) }
                 if needsDev { data.dev = try task.dev.map { ($0.name, try reported(task, $0, .dev)) } }
             }
+            if let train = data.train { data.definition.kind = try fitted(task, to: train) }
             data.test = try testFiles(of: task, id: id, trained).map { ($0.name, try reported(task, $0, .test)) }
             return data
+        }
+    }
+
+    /// A task's kind with what its options leave to the training set.
+    private func fitted(_ task: TaskDefinition, to train: FeatureSet) throws -> any TaskKind {
+        defer { train.releasePages() }
+        do {
+            return try task.kind.fitted(toTraining: (0..<train.count).lazy.map(train.target))
+        } catch {
+            throw TaskError.unfitOption(task: task.name, reason: "\(error)")
+        }
+    }
+
+    /// The tasks as the model has them after training: with what their options left to it.
+    private func trainedTasks(_ tasks: [TaskData], _ trained: TrainedModel) throws -> [TaskData] {
+        try tasks.map { task in
+            guard !task.definition.options.isEmpty else { return task }
+            var task = task
+            do {
+                task.definition.kind = try task.definition.kind.adopted(from: trained.model.configuration.tasks[task.id].kind)
+            } catch {
+                throw TaskError.unfitOption(task: task.definition.name, reason: "\(error)")
+            }
+            return task
         }
     }
 

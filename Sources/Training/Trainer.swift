@@ -70,6 +70,9 @@ public final class Trainer {
         self.report = report
         dropout = settings.dropoutRates(trained.model.configuration)
         trained.model.productType = settings.mixedPrecision?.type
+        for task in tasks where !task.definition.options.isEmpty || !trained.model.hasPlainKind(task.id) {
+            trained.model.setKind(task.definition.kind.recorded, ofTask: task.id)
+        }
         let device = trained.model.device
         readsLate = device != .cpu
         batches = BatchSource(tasks, settings: settings, share: team?.share ?? .whole, device: device)
@@ -172,6 +175,9 @@ public final class Trainer {
                         evaluations: best.evaluationsSince)))
         }
         try finish(checkpoints)
+        // The last evaluation may have been of another state of the model.
+        let fitting = tasks.filter { $0.definition.kind.fitsDevSet }
+        if !fitting.isEmpty { _ = try fit(fitting) }
         progress.seconds = clock.seconds
         history.recordEnd(summary(checkpoints))
         if team.writes { try history.write(summary(checkpoints), to: outputDirectory) }
@@ -298,15 +304,22 @@ public final class Trainer {
     }
 
     private func evaluate() throws {
-        let evaluation = try Evaluator(
-            model: model, batchSize: settings.evaluationBatchSize, precision: settings.evaluationPrecision, team: team
-        ).evaluate(tasks)
+        let evaluation = try fit(tasks)
         scorer.modelWasEvaluated()
         evaluatedStep = progress.step
         best.record(evaluation, step: progress.step, figure: figure)
         highest = evaluation.highest(over: highest.map { [$0] } ?? [])
         history.record(evaluation, step: progress.step, epoch: epoch)
         try report(.evaluated(step: progress.step, evaluation))
+    }
+
+    /// Evaluates tasks, with what their options leave to the dev sets, which the model then has.
+    private func fit(_ tasks: [TaskData]) throws -> EvaluationReport {
+        let (report, kinds) = try Evaluator(
+            model: model, batchSize: settings.evaluationBatchSize, precision: settings.evaluationPrecision, team: team
+        ).fit(tasks)
+        for (task, kind) in kinds { model.setKind(kind.recorded, ofTask: task) }
+        return report
     }
 
     // MARK: - Checkpoints

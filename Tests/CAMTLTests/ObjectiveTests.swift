@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import Tasks
 import Torch
@@ -11,7 +12,22 @@ final class ObjectiveTests: ComputingTestCase {
         [
             try Classification(labels: ["a", "b", "c"]), Regression(), try MultiLabel(labels: ["a", "b", "c", "d"]),
             try MultiLabel(labels: ["a"]),
+            try weighted(), try standardized(),
         ]
+    }
+
+    private func weighted() throws -> Classification {
+        var kind = try Classification(labels: ["a", "b", "c"])
+        try kind.take([
+            "class_weights": .object(["a": .number(0.25), "c": .integer(4)]), "label_smoothing": .number(0.1),
+        ])
+        return kind
+    }
+
+    private func standardized() throws -> Regression {
+        var kind = Regression()
+        try kind.take(["standardize": .object(["mean": .number(-1.5), "deviation": .number(0.25)])])
+        return kind
     }
 
     private func draw(_ kind: any TaskKind, _ random: inout RandomStream) -> (logits: [Float], target: [Float]) {
@@ -30,7 +46,8 @@ final class ObjectiveTests: ComputingTestCase {
                 let rows = (0..<count).map { _ in draw(kind, &random) }
                 let logits = try Tensor(rows.flatMap(\.logits), shape: [count, kind.width])
                 let loss = try kind.loss(logits: logits, targets: rows.map { $0.target.map(Double.init) }).item()
-                let own = rows.reduce(0) { $0 + kind.loss($1.logits[...], target: $1.target[...]) } / Double(count)
+                let own = rows.reduce(0) { $0 + kind.loss($1.logits[...], target: $1.target[...]) }
+                    / rows.reduce(0) { $0 + kind.lossWeight(of: $1.target[...]) }
                 XCTAssertEqual(loss, own, accuracy: 1e-6 * max(1, own), "\(kind.name), \(count) examples")
             }
         }

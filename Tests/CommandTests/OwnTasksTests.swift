@@ -91,6 +91,92 @@ final class OwnTasksTests: CommandTestCase {
         XCTAssertTrue(refused.messages.contains("rows.jsonl:1: the row has no text \"body\""), refused.messages)
     }
 
+    /// Tasks with an option each of all that types have.
+    private func writeTasksWithOptions(smoothing: String = "0.1", dev: String = "25%") throws {
+        try write(
+            "tasks:",
+            "  - {name: priority, type: classification, train: p.csv, dev: \(dev), text: [subject, body],",
+            "     label: priority, class_weights: balanced, label_smoothing: \(smoothing), positive: low,",
+            "     metrics: [f1, auroc, ece]}",
+            "  - {name: topics, type: multilabel, train: t.jsonl, dev: 25%, text: doc.text, label: tags,",
+            "     threshold: best}",
+            "  - {name: score, type: regression, train: s.tsv, dev: s.tsv, test: s.tsv, text: text, label: value,",
+            "     standardize: true, metrics: [mae, r2]}",
+            to: "tasks.yaml")
+    }
+
+    func testOptionsAreTrainedWithRecordedAndKeptByWhatGoesOn() throws {
+        try writeTasks()
+        try writeTasksWithOptions()
+        let train = run(
+            "--encoder_type", "ca-mtl-base", "--do_train", "--do_eval", "--do_predict", "--max_steps", "4",
+            "--save_steps", "2", "--per_device_train_batch_size", "8")
+        let first = try camtl(train)
+        let warning = "warning: score is evaluated on \(folder.appendingPathComponent("s.tsv").path), which it is trained on"
+        XCTAssertEqual(first.messages.components(separatedBy: warning).count, 2, first.messages)
+        let entry = try json(output.appendingPathComponent("config.json"))["camtl"] as? [String: Any]
+        let heads = try XCTUnwrap(entry?["tasks"] as? [[String: Any]])
+        XCTAssertEqual(heads[0]["class_weights"] as? [String: Double], ["high": 1, "low": 1])
+        XCTAssertEqual(heads[0]["label_smoothing"] as? Double, 0.1)
+        let thresholds = try XCTUnwrap(heads[1]["threshold"] as? [String: Double])
+        XCTAssertEqual(thresholds.keys.sorted(), ["even", "third"])
+        // The values are 0, 0.5, 1 and 1.5, each as often.
+        let standardization = try XCTUnwrap(heads[2]["standardize"] as? [String: Double])
+        XCTAssertEqual(try XCTUnwrap(standardization["mean"]), 0.75, accuracy: 1e-12)
+        XCTAssertEqual(try XCTUnwrap(standardization["deviation"]), 0.3125.squareRoot(), accuracy: 1e-12)
+        let figures = try json(output.appendingPathComponent("eval_results.json"))
+        for key in ["eval_priority_f1", "eval_priority_auroc", "eval_priority_ece", "eval_score_mae"] {
+            XCTAssertNotNil(figures[key] as? Double, key)
+        }
+
+        // Evaluated again it is the same, and predicted with the model's thresholds and unit.
+        let before = try Data(contentsOf: output.appendingPathComponent("eval_results.json"))
+        try camtl(run("--do_eval", "--model_name_or_path", output.path))
+        XCTAssertEqual(try Data(contentsOf: output.appendingPathComponent("eval_results.json")), before)
+        try write(#"{"task": "topics", "doc.text": "ba be"}"#, #"{"task": "score", "text": "ba bu"}"#, to: "rows.jsonl")
+        let answers = folder.appendingPathComponent("answers.jsonl")
+        try camtl([
+            "predict", "--model_name_or_path", output.path, "--input", folder.appendingPathComponent("rows.jsonl").path,
+            "--output", answers.path,
+        ])
+        let found = try objects(answers)
+        let probabilities = try XCTUnwrap(found[0]["probabilities"] as? [Double])
+        XCTAssertEqual(
+            found[0]["labels"] as? [String],
+            zip(["even", "third"], probabilities).filter { $1 >= thresholds[$0, default: 2] }.map(\.0))
+        let value = try XCTUnwrap(found[1]["value"] as? Double)
+        let logit = try XCTUnwrap((found[1]["logits"] as? [Double])?.first)
+        XCTAssertEqual(value, logit * 0.3125.squareRoot() + 0.75, accuracy: 1e-6)
+        // The first row of the test file is that text.
+        let table = try String(contentsOf: output.appendingPathComponent("predictions/score.tsv"), encoding: .utf8)
+        let predicted = try XCTUnwrap(table.split(separator: "\n")[1].split(separator: "\t").last)
+        XCTAssertEqual(try XCTUnwrap(Double(predicted)), value, accuracy: 1e-6)
+
+        // What is not defined is said.
+        try write("subject,body,priority", "ba,be,low", "bu,bo,low", to: "one.csv")
+        try writeTasksWithOptions(dev: "one.csv")
+        let undefined = try camtl(run("--do_eval", "--model_name_or_path", output.path))
+        XCTAssertTrue(
+            undefined.messages.contains(
+                "warning: priority_auroc is not defined, as a class or label is that of no example, or of all"),
+            undefined.messages)
+        XCTAssertTrue(
+            try json(output.appendingPathComponent("eval_results.json"))["eval_priority_auroc"] is NSNull)
+
+        // It goes on to the same bytes, and not with other options.
+        let whole = try Data(contentsOf: output.appendingPathComponent("model.safetensors"))
+        let configuration = try Data(contentsOf: output.appendingPathComponent("config.json"))
+        try FileManager.default.removeItem(at: output.appendingPathComponent("checkpoint-4"))
+        try writeTasksWithOptions(smoothing: "0.2")
+        let refused = try outcome(of: train + ["--resume_from_checkpoint"])
+        XCTAssertEqual(refused.status, 1)
+        XCTAssertTrue(refused.messages.contains("label_smoothing of priority was 0.1 and is 0.2"), refused.messages)
+        try writeTasksWithOptions()
+        try camtl(train + ["--resume_from_checkpoint"])
+        XCTAssertEqual(try Data(contentsOf: output.appendingPathComponent("model.safetensors")), whole)
+        XCTAssertEqual(try Data(contentsOf: output.appendingPathComponent("config.json")), configuration)
+    }
+
     func testTasksStandBesideGLUEsAndGoOnToTheSameBytes() throws {
         try writeTasks()
         try TinyGLUE.write(["rte"], to: data)

@@ -209,7 +209,7 @@ final class QuotedRowsTests: DirectoryTestCase {
     private func values(_ row: String, _ paths: [String]) -> [[String]?] {
         Array(row.utf8).withUnsafeBytes { bytes in
             paths.map { path in
-                let reader = JSONRows(paths: [path.split(separator: ".").map(String.init)])
+                let reader = JSONRows(paths: [path.split(separator: ".").map(String.init)], labelPlaces: 0..<0, labels: [])
                 var found = 0
                 do {
                     let values = try reader.values(

@@ -71,7 +71,8 @@ final class TaskConflictTests: XCTestCase {
     func testF1IsRefusedOfOtherThanTwoLabels() throws {
         assertRefuses(
             line: 2,
-            "\"f1\" is that of one of two labels, and a has 3; \"metrics\" may have macro_f1, micro_f1 or weighted_f1"
+            "\"f1\" is that of one of two labels, and a has 3; name one with \"positive\", or \"metrics\" may have "
+                + "macro_f1, micro_f1 or weighted_f1"
         ) { _ = try read("name: a, train: three.csv, metrics: [f1]").task(named: "a") }
         let two = try read("name: a, metrics: [f1]").task(named: "a")
         XCTAssertEqual(two.measured, [.f1])

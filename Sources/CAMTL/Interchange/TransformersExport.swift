@@ -54,10 +54,17 @@ extension TrainedModel {
 }
 
 extension CAMTLModel {
-    /// Writes `model.safetensors` with the encoder and one decoder, as transformers names them.
+    /// Writes `model.safetensors` with the encoder and one decoder, as transformers names them. A decoder of standardized
+    /// labels, (W p + b) σ + μ, is written as the (W σ) p + (b σ + μ) that it is.
     fileprivate func saveClassifier(task: Int, to folder: URL) throws {
         let decoder = "decoders.\(task).model."
-        try saveWeights(to: folder) { name in
+        let standardization = (configuration.tasks[task].kind as? Regression)?.standardization
+        func change(_ name: String, _ tensor: Tensor) throws -> Tensor {
+            guard let standardization, name.hasPrefix(decoder) else { return tensor }
+            let scaled = try withoutGradients { try tensor * standardization.deviation }
+            return name.hasSuffix("bias") ? try withoutGradients { try scaled + standardization.mean } : scaled
+        }
+        try saveWeights(to: folder, change: change) { name in
             if name.hasPrefix(decoder) { return "\(SequenceClassifier.decoder).\(name.dropFirst(decoder.count))" }
             return name.hasPrefix("decoders.") ? nil : name
         }

@@ -2,9 +2,10 @@ import Tasks
 import Torch
 
 extension Regression: TaskObjective {
-    /// The squared error.
+    /// The squared error, of standardized labels where the decoder puts out these.
     func loss(_ output: DecoderOutput) throws -> Tensor {
-        let values = try Tensor(output.targets.map { $0[0] }, device: output.logits.device).to(output.logits.dtype)
-        return try meanSquaredError(output.logits.reshaped([-1]), values)
+        let logits = output.logits
+        let values = try Tensor(output.targets.map { logit(of: $0[0]) }, device: logits.device).to(logits.dtype)
+        return try meanSquaredError(logits.reshaped([-1]), values)
     }
 }

@@ -3,7 +3,7 @@ import Torch
 
 /// How the decoder of a kind of task is trained. Each kind has its own in a file beside this one.
 protocol TaskObjective: TaskKind {
-    /// The mean loss of a task's examples of a batch, each with its ``TaskKind/weight(ofTarget:)``.
+    /// The mean loss of a task's examples of a batch, each with its `lossWeight`.
     ///
     /// - Returns: a scalar.
     func loss(_ output: DecoderOutput) throws -> Tensor

@@ -134,8 +134,8 @@ CTTensor ct_embedding(CTTensor weight, CTTensor indices, int64_t padding_index, 
 CTTensor ct_relu(CTTensor tensor);
 /// The mask depends on the seed and on what has been drawn since, not on the number of threads.
 CTTensor ct_dropout(CTTensor tensor, double probability);
-/// Mean cross entropy of logits [n, k] and class indices [n].
-CTTensor ct_cross_entropy(CTTensor logits, CTTensor classes);
+/// Mean cross entropy of logits [n, k] and class indices [n], as PyTorch's CrossEntropyLoss has it: `weights` [k] or NULL.
+CTTensor ct_cross_entropy(CTTensor logits, CTTensor classes, CTTensor weights, double label_smoothing);
 /// Mean squared error.
 CTTensor ct_mse_loss(CTTensor values, CTTensor targets);
 /// The mean of the binary cross entropies of logits and targets of one shape.

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 
 /// A task as a task file has it; its labels may still have to be found.
@@ -21,6 +22,9 @@ struct TaskDescription: Sendable {
     var label: [ColumnReference] = []
     var labelSeparator: UInt8?
     var metrics: [Metric]?
+    /// The options of the kind, by their names.
+    var options: [String: JSONValue] = [:]
+    var optionLines: [String: Int] = [:]
     var skipsUnlabelled = false
     var weight = 1.0
 
@@ -48,14 +52,23 @@ struct TaskDescription: Sendable {
     /// The task, with the labels of a model's head, of the file, or of the training set.
     func definition(in head: TaskHead?) throws -> TaskDefinition {
         let kind = try kind ?? head.flatMap(kind(of:)) ?? foundKind()
-        if kindType == Classification.self, metrics?.contains(.f1) == true, kind.labels.count != 2 {
+        if kindType == Classification.self, metrics?.contains(.f1) == true, kind.labels.count != 2,
+            options["positive"] == nil
+        {
             throw fail(
-                "\"f1\" is that of one of two labels, and \(name) has \(kind.labels.count); \"metrics\" may have "
-                    + "macro_f1, micro_f1 or weighted_f1")
+                "\"f1\" is that of one of two labels, and \(name) has \(kind.labels.count); name one with \"positive\", or "
+                    + "\"metrics\" may have macro_f1, micro_f1 or weighted_f1")
         }
         if let problem = kind.problem(with: metrics ?? kindType.defaultMetrics) { throw fail("\(name): \(problem)") }
-        let task = definition(kind)
-        return try head.map { try task.fitted(to: $0, owner: "\(path)'s") } ?? task
+        var task = definition(kind)
+        if let head { task = try task.fitted(to: head, owner: "\(path)'s") }
+        do {
+            task.kind = try task.kind.with(options, of: head?.kind)
+        } catch {
+            let line = optionLines[error.option] ?? line
+            throw TaskFileError(problems: [.init(path: path, line: line, text: error.description)])
+        }
+        return task
     }
 
     /// The head's kind, where labels are found and any may be.
@@ -70,13 +83,20 @@ struct TaskDescription: Sendable {
             test: test.map { [set($0, hasLabels: false)] } ?? [])
         task.devShare = devShare
         task.weight = weight
+        task.options = options
         func names(_ columns: [ColumnReference]) -> [String]? {
-            let names = columns.compactMap { if case .named(let name) = $0 { name } else { nil } }
+            let names = columns.compactMap { if case .named = $0 { fieldName($0) } else { nil } }
             return names.isEmpty || names.count < columns.count ? nil : names
         }
         task.textFields = names(texts)
         task.choiceFields = names(choices)
         return task
+    }
+
+    /// A column's name as a row to predict has it.
+    func fieldName(_ column: ColumnReference) -> String {
+        let format = format ?? train.first.flatMap(FileFormat.init(path:))
+        return format?.name == .jsonl ? column.keys.joined(separator: ".") : column.description
     }
 
     private func set(_ files: [String], hasLabels: Bool) -> DataFile {

@@ -149,11 +149,12 @@ struct TaskFile {
             add("a task is an object with name, type, train, text and label", at: node)
             return nil
         }
-        for (key, _) in fields where !TaskFile.keys.contains(key.string ?? "") {
+        let keys = TaskFile.keys + TaskKinds.optionNames
+        for (key, _) in fields where !keys.contains(key.string ?? "") {
             let name = key.string ?? "?"
             let hint =
-                nearestName(to: name, among: TaskFile.keys).map { "did you mean \"\($0)\"?" }
-                ?? "it may have \(TaskFile.keys.joined(separator: ", "))"
+                nearestName(to: name, among: keys).map { "did you mean \"\($0)\"?" }
+                ?? "it may have \(keys.joined(separator: ", "))"
             add("\"\(name)\" is no field of a task; \(hint)", at: key)
         }
         // What is not there is noted; the rest is looked at all the same.
@@ -185,6 +186,7 @@ struct TaskFile {
         if kind != nil {
             labels(fields["labels"], of: &task)
             metrics(fields["metrics"], of: &task)
+            options(fields, of: &task)
         }
         agreement(fields, of: task)
         if let node = fields["missing"] {
@@ -351,7 +353,12 @@ struct TaskFile {
         if task.label.count > 1, isNumbered.contains(true), task.kindType is any SequenceKind.Type {
             add("columns that are labels have names", at: fields["label"])
         }
-        for column in task.texts + task.choices where task.label.contains(column) {
+        let read = task.texts + task.choices
+        let names = read.map(task.fieldName)
+        if let name = names.first(where: { name in names.count { $0 == name } > 1 }), Set(read).count == read.count {
+            add("two texts would both be named \"\(name)\" in rows to predict", at: fields["text"])
+        }
+        for column in read where task.label.contains(column) {
             add("the column \"\(column)\" is a text and the label, too", at: fields["label"])
         }
         for column in task.texts where task.choices.contains(column) {
@@ -394,15 +401,71 @@ struct TaskFile {
         }
     }
 
+    /// The options of the task's kind.
+    private mutating func options(_ fields: Node.Mapping, of task: inout TaskDescription) {
+        let known = task.kindType.options
+        for name in TaskKinds.optionNames {
+            guard let node = fields[name] else { continue }
+            guard let option = known.first(where: { $0.name == name }) else {
+                let kinds = TaskKinds.names(having: name).joined(separator: " and ")
+                add("\"\(name)\" is for \(kinds) tasks", at: node)
+                continue
+            }
+            let value = option.isText ? node.string.map(JSONValue.string) : TaskFile.value(node)
+            guard let value, option.accepts(value) else {
+                add("\"\(name)\" \(option.rule)", at: node)
+                continue
+            }
+            task.options[name] = value
+            task.optionLines[name] = node.mark?.line
+            if option.needsDevSet(value), fields["dev"] == nil {
+                add("\"\(name)\" is found on a dev set, and the task has no \"dev\"", at: node)
+            }
+            let metrics = task.metrics ?? task.kindType.defaultMetrics
+            if !option.metrics.isEmpty, !option.metrics.contains(where: metrics.contains) {
+                let wanted = option.metrics.map(\.rawValue).joined(separator: " or ")
+                add("\"\(name)\" is for the metric \(wanted), which the task does not have", at: node)
+            }
+            do {
+                _ = try task.kind?.with([name: value])
+            } catch {
+                add(error.description, at: node)
+            }
+        }
+    }
+
+    /// A value as JSON has it; nil for what is none of JSON's.
+    private static func value(_ node: Node) -> JSONValue? {
+        switch node {
+        case .scalar(let scalar):
+            if scalar.style != .any, scalar.style != .plain { return .string(scalar.string) }
+            if let value = node.bool { return .bool(value) }
+            return node.int.map(JSONValue.integer) ?? node.float.map(JSONValue.number) ?? .string(scalar.string)
+        case .sequence(let nodes):
+            let values = nodes.compactMap(value)
+            return values.count == nodes.count ? .array(values) : nil
+        case .mapping(let members):
+            var result: [String: JSONValue] = [:]
+            for (key, node) in members {
+                guard let name = key.string, let value = value(node), result[name] == nil else { return nil }
+                result[name] = value
+            }
+            return .object(result)
+        case .alias: return nil
+        }
+    }
+
     private mutating func metrics(_ node: Node?, of task: inout TaskDescription) {
         guard let node else { return }
         let allowed = task.kindType.allowedMetrics
         let names = strings(node) ?? []
         let metrics = names.compactMap { name in Metric(named: name).flatMap { allowed.contains($0) ? $0 : nil } }
         if metrics.count != names.count || names.isEmpty || Set(metrics).count != metrics.count {
+            let known = allowed.map(\.rawValue)
+            let wrong = names.first { name in !(Metric(named: name).map(allowed.contains) ?? false) }
+            let hint = wrong.flatMap { nearestName(to: $0, among: known) }.map { "; did you mean \($0)?" } ?? ""
             add(
-                "\"metrics\" of a \(task.kindType.name) are some of \(allowed.map(\.rawValue).joined(separator: ", "))",
-                at: node)
+                "\"metrics\" of a \(task.kindType.name) are some of \(known.joined(separator: ", "))\(hint)", at: node)
         } else if metrics.allSatisfy(\.isLowerBetter) {
             add("\"metrics\" needs one of which higher is better, which is the task's score", at: node)
         }

@@ -5,7 +5,8 @@ public enum Metric: String, Sendable, Codable, CaseIterable {
     case matthews = "mcc"
     /// The share of right predictions, 0...1.
     case accuracy = "acc"
-    /// F1 of the class that the task calls "1", or of the second; 0...1; 0 if it is neither predicted nor true.
+    /// F1 of the positive class: the one that the task file names, or that is called "1", or the second; 0...1; 0 if it is
+    /// neither predicted nor true.
     case f1 = "f1"
     /// The mean of accuracy and F1.
     case accuracyAndF1 = "acc_and_f1"
@@ -17,7 +18,7 @@ public enum Metric: String, Sendable, Codable, CaseIterable {
     case weightedF1 = "weighted_f1"
     /// The share of examples whose labels are all right, 0...1.
     case subsetAccuracy = "subset_acc"
-    /// The mean of an example's loss, as the decoder is trained by it; lower is better.
+    /// The mean of -ln p of what is true; lower is better. A probability counts as at least 2⁻⁵², as in scikit-learn.
     case logLoss = "log_loss"
     /// The share of rows whose predicted text is, without case, punctuation and articles, one that is right, 0...1.
     case exactMatch = "exact_match"
@@ -30,6 +31,15 @@ public enum Metric: String, Sendable, Codable, CaseIterable {
     case entityRecall = "entity_recall"
     /// The harmonic mean of both, 0...1.
     case entityF1 = "entity_f1"
+    /// The area under the ROC curve, 0...1; the mean of the classes' or labels' where there are not just two classes. NaN
+    /// where a class or a label is that of no example, or of all.
+    case areaUnderROC = "auroc"
+    /// The sum of the precisions at a score's thresholds, each times the rise of the recall, 0...1: of the positive class,
+    /// or the mean of the classes' or labels'. That of a class or label without an example is 0.
+    case averagePrecision = "average_precision"
+    /// The expected calibration error, 0...1: the mean distance between share of right predictions and mean probability,
+    /// of 15 equal bins of the predicted class' probability; lower is better.
+    case calibrationError = "ece"
     /// Pearson's r, -1...1; NaN if predictions or labels are all equal.
     case pearson = "pearson"
     /// Spearman's rho, -1...1: Pearson's r of the ranks, equal values sharing their mean rank.
@@ -40,14 +50,25 @@ public enum Metric: String, Sendable, Codable, CaseIterable {
     case meanAbsoluteError = "mae"
     /// The root of the mean of (prediction - label)²; lower is better.
     case rootMeanSquaredError = "rmse"
-    /// 1 - Σ (prediction - label)² / Σ (label - mean label)², at most 1; NaN if labels are all equal.
+    /// 1 - Σ (prediction - label)² / Σ (label - mean label)², at most 1. If labels are all equal it is 1 where predictions
+    /// are right and else 0, as in scikit-learn; NaN of a single label.
     case r2 = "r2"
 
     /// Whether a lower value is a better one.
     public var isLowerBetter: Bool {
         switch self {
-        case .logLoss, .meanAbsoluteError, .rootMeanSquaredError: true
+        case .logLoss, .calibrationError, .meanAbsoluteError, .rootMeanSquaredError: true
         default: false
+        }
+    }
+
+    /// Where it has no value, for a message.
+    public var undefinedWhere: String {
+        switch self {
+        case .areaUnderROC: "a class or label is that of no example, or of all"
+        case .pearson, .spearman, .pearsonAndSpearman: "predictions or labels are all equal, or not finite"
+        case .r2: "there is one example, or a prediction is not finite"
+        default: "a prediction is not a finite number"
         }
     }
 
@@ -306,10 +327,12 @@ struct BinaryCounts {
 
 func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(values.count) }
 
-/// 1 - Σ (y - x)² / Σ (y - ȳ)² of predictions x and labels y.
+/// 1 - Σ (y - x)² / Σ (y - ȳ)² of predictions x and labels y; of equal labels as scikit-learn's `r2_score` has it.
 func r2(_ x: [Double], _ y: [Double]) -> Double {
-    guard y.contains(where: { $0 != y[0] }) else { return .nan }
+    guard y.count > 1 else { return .nan }
     let meanY = mean(y)
     let residual = zip(x, y).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
+    // The mean of equal values may differ from them by rounding.
+    guard y.contains(where: { $0 != y[0] }) else { return residual.isNaN ? .nan : residual == 0 ? 1 : 0 }
     return 1 - residual / y.reduce(0) { $0 + ($1 - meanY) * ($1 - meanY) }
 }

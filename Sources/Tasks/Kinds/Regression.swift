@@ -1,3 +1,4 @@
+import Files
 import Foundation
 
 /// A number: the squared error of one output.
@@ -10,6 +11,18 @@ public struct Regression: SequenceKind {
     /// A number outside of it is an error in the data; without it any finite number will do.
     public let range: ClosedRange<Float>?
 
+    /// The mean and the standard deviation of the labels of the training set.
+    public struct Standardization: Sendable, Hashable {
+        public var mean: Double
+        /// Above 0.
+        public var deviation: Double
+    }
+
+    /// Where the decoder puts out (label - mean) / deviation, these; nil where it puts out labels.
+    public private(set) var standardization: Standardization?
+    /// Whether it is the former.
+    private var standardizes = false
+
     public init(range: ClosedRange<Float>? = nil) { self.range = range }
 
     public init(labels: [String]) throws(KindError) {
@@ -19,7 +32,11 @@ public struct Regression: SequenceKind {
         range = nil
     }
 
-    public var recorded: Regression { Regression() }
+    public var recorded: Regression {
+        var kind = Regression()
+        (kind.standardizes, kind.standardization) = (standardizes, standardization)
+        return kind
+    }
     public var labels: [String] { [] }
     public var width: Int { 1 }
     public var targetWidth: Int { 1 }
@@ -41,27 +58,39 @@ public struct Regression: SequenceKind {
         return [Float(score)]
     }
 
-    /// The number, and as text with three decimals, no lower and no higher than the task's numbers are.
+    /// The number, and as text: where the task's numbers have a range, with three decimals, no lower and no higher than
+    /// they are, as GLUE's server wants them; else with as many digits as tell it from any other.
     public func answer(_ logits: ArraySlice<Float>) -> Answer {
-        let value = logits[logits.startIndex]
-        var score = Double(value)
-        if let range { score = min(max(score, Double(range.lowerBound)), Double(range.upperBound)) }
+        let value = value(of: logits[logits.startIndex])
+        guard let range else { return Answer(value: value, text: "\(value)") }
+        let score = min(max(Double(value), Double(range.lowerBound)), Double(range.upperBound))
         return Answer(value: value, text: String(format: "%.3f", score))
     }
 
+    /// The number that a logit stands for, in the labels' own unit.
+    private func value(of logit: Float) -> Float {
+        standardization.map { Float(Double(logit) * $0.deviation + $0.mean) } ?? logit
+    }
+
+    /// What the decoder is to put out for a label.
+    public func logit(of label: Double) -> Double {
+        standardization.map { (label - $0.mean) / $0.deviation } ?? label
+    }
+
     public func loss(_ logits: ArraySlice<Float>, target: ArraySlice<Float>) -> Double {
-        pow(Double(logits[logits.startIndex]) - Double(target[target.startIndex]), 2)
+        pow(Double(logits[logits.startIndex]) - logit(of: Double(target[target.startIndex])), 2)
     }
 
     public func entropy(_ logits: ArraySlice<Float>) -> Double { 0 }
     public var entropyClasses: Int { 1 }
 
     public func values(of metrics: [Metric], logits: [Float], targets: [Float]) throws(LabelNotAClass) -> [Double] {
-        let (predicted, actual) = (logits.map(Double.init), targets.map(Double.init))
+        let values = logits.map(value)
+        let (predicted, actual) = (values.map(Double.init), targets.map(Double.init))
         return metrics.map { metric in
             switch metric {
             case .pearson: pearson(predicted, actual)
-            case .spearman: spearman(logits, targets)
+            case .spearman: spearman(values, targets)
             case .meanAbsoluteError: mean(zip(predicted, actual).map { abs($0 - $1) })
             case .rootMeanSquaredError: mean(zip(predicted, actual).map { ($0 - $1) * ($0 - $1) }).squareRoot()
             case .r2: r2(predicted, actual)
@@ -72,4 +101,75 @@ public struct Regression: SequenceKind {
 
     public var summary: String { "a regression" }
     public var outputSummary: String { "a number" }
+}
+
+extension Regression {
+    private static let option = "standardize"
+
+    public static var options: [KindOption] {
+        [
+            KindOption(
+                name: option, rule: "is true or false", accepts: { if case .bool = $0 { true } else { false } })
+        ]
+    }
+
+    /// Besides true and false, the mean and the deviation that a model has recorded.
+    public mutating func take(_ options: [String: JSONValue]) throws(OptionError) {
+        (standardizes, standardization) = (false, nil)
+        switch options[Regression.option] {
+        case nil: break
+        case .bool(let value): standardizes = value
+        case let value?:
+            guard let numbers = value.numbers, let mean = numbers["mean"], let deviation = numbers["deviation"],
+                deviation > 0
+            else {
+                throw OptionError(
+                    option: Regression.option,
+                    description: "\"\(Regression.option)\" has a mean, and a deviation above 0")
+            }
+            (standardizes, standardization) = (true, Standardization(mean: mean, deviation: deviation))
+        }
+    }
+
+    public var recordedOptions: [String: JSONValue] {
+        guard let standardization else { return standardizes ? [Regression.option: .bool(true)] : [:] }
+        return [
+            Regression.option: .object([
+                "mean": .number(standardization.mean), "deviation": .number(standardization.deviation),
+            ])
+        ]
+    }
+
+    /// The unit of the decoder's numbers is as much of a model as its labels are.
+    public mutating func adopt(_ trained: any TaskKind) throws(OptionError) {
+        guard let trained = trained as? Regression else { return }
+        guard trained.standardizes == standardizes else {
+            throw OptionError(
+                option: Regression.option,
+                description: "the model's labels are \(trained.standardizes ? "" : "not ")standardized, and here "
+                    + "\"\(Regression.option)\" is \(standardizes): give what it was trained with, or train another")
+        }
+        standardization = trained.standardization
+    }
+
+    public var unfoundOption: String? {
+        standardizes && standardization == nil ? "\(Regression.option): true" : nil
+    }
+
+    /// The deviation is that of the whole set, as of scikit-learn's `StandardScaler`, and 1 where the labels are all
+    /// equal. What a trained model has stays.
+    public mutating func fit(training targets: some Sequence<[Float]>) throws(OptionError) {
+        guard standardizes, standardization == nil else { return }
+        // Welford's sums, which keep their digits where the mean is large beside the deviation.
+        var (count, mean, squares) = (0.0, 0.0, 0.0)
+        for target in targets {
+            let label = Double(target[0])
+            count += 1
+            let distance = label - mean
+            mean += distance / count
+            squares += distance * (label - mean)
+        }
+        let deviation = count > 0 ? (squares / count).squareRoot() : 0
+        standardization = Standardization(mean: mean, deviation: deviation > 0 ? deviation : 1)
+    }
 }

@@ -74,7 +74,7 @@ public struct Tagging: TaskKind {
             && marks.target.allSatisfy { $0 == Tagging.none || Int(exactly: $0).map(labels.indices.contains) ?? false }
     }
 
-    public func weight(ofTarget target: [Double]) -> Double { Double(target.count { $0 >= 0 }) }
+    public func lossWeight(of target: ArraySlice<Float>) -> Double { Double(target.count { $0 >= 0 }) }
 
     /// The logits of the window's own words, with each one's number and its token.
     private func words(_ example: DecodedExample) -> [(number: Int, token: Int, logits: ArraySlice<Float>)] {
@@ -85,8 +85,9 @@ public struct Tagging: TaskKind {
         }
     }
 
+    /// The sum of its words' losses.
     public func loss(of example: DecodedExample) -> Double {
-        mean(words(example).map { crossEntropy($0.logits, class: Int(example.marks.target[$0.token])) })
+        words(example).reduce(0) { $0 + crossEntropy($1.logits, class: Int(example.marks.target[$1.token])) }
     }
 
     /// The mean of the words' entropies.
@@ -118,9 +119,7 @@ public struct Tagging: TaskKind {
             var actual = predicted
             for window in windows {
                 for word in self.words(window) { actual[word.number] = Int(window.marks.target[word.token]) }
-                if metrics.contains(.logLoss) {
-                    logLoss += loss(of: window) * weight(ofTarget: window.marks.target.map(Double.init))
-                }
+                if metrics.contains(.logLoss) { logLoss += loss(of: window) }
             }
             right += zip(predicted, actual).count { $0 == $1 }
             words += actual.count

@@ -1,6 +1,9 @@
+import Files
+
 /// A task as a model knows it: its name, what its decoder puts out, and what its rows call their texts. In JSON
 /// `{"name": "rte", "type": "classification", "labels": ["entailment", "not_entailment"]}` or
-/// `{"name": "sts-b", "type": "regression"}`, with `"text": ["subject", "body"]` where the texts have names of their own.
+/// `{"name": "sts-b", "type": "regression"}`, with `"text": ["subject", "body"]` where the texts have names of their own,
+/// and what the kind records of its options.
 public struct TaskHead: Sendable, Hashable {
     public var name: String
     public var kind: any TaskKind
@@ -34,7 +37,17 @@ public struct TaskHead: Sendable, Hashable {
 extension TaskHead: Codable {
     private enum CodingKeys: String, CodingKey { case name, type, labels, text, choices }
 
-    /// - Throws: `TaskError.badName` for a name that ``TaskName`` doesn't allow; `TaskError.malformedHead` for an unknown type and for labels that the type can't have; `DecodingError`
+    /// The name of one of a kind's options.
+    private struct OptionKey: CodingKey {
+        let stringValue: String
+        var intValue: Int? { nil }
+
+        init(stringValue: String) { self.stringValue = stringValue }
+        init?(intValue: Int) { nil }
+    }
+
+    /// - Throws: `TaskError.badName` for a name that ``TaskName`` doesn't allow; `TaskError.malformedHead` for an unknown type, and for labels and options that the type
+    ///   can't have; `DecodingError`
     ///   for a missing key or a wrong JSON type.
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
@@ -48,8 +61,14 @@ extension TaskHead: Codable {
             let known = TaskKinds.all.map { $0.name }.joined(separator: ", ")
             throw TaskError.malformedHead(task: name, reason: "type \"\(type)\" is none of \(known)")
         }
+        let fields = try decoder.container(keyedBy: OptionKey.self)
+        var options: [String: JSONValue] = [:]
+        for option in found.options {
+            options[option.name] = try fields.decodeIfPresent(
+                JSONValue.self, forKey: OptionKey(stringValue: option.name))
+        }
         do {
-            kind = try found.init(labels: labels)
+            kind = try found.init(labels: labels).with(options)
         } catch {
             throw TaskError.malformedHead(task: name, reason: "\(error)")
         }
@@ -65,5 +84,7 @@ extension TaskHead: Codable {
         if !kind.labels.isEmpty { try container.encode(kind.labels, forKey: .labels) }
         try container.encodeIfPresent(textFields, forKey: .text)
         try container.encodeIfPresent(choiceFields, forKey: .choices)
+        var fields = encoder.container(keyedBy: OptionKey.self)
+        for (name, value) in kind.recordedOptions { try fields.encode(value, forKey: OptionKey(stringValue: name)) }
     }
 }

@@ -6,7 +6,7 @@ import Foundation
 /// A kind is a value, such as the labels of a classification. A further kind is a type that conforms, in a file of its
 /// own, and an entry in ``TaskKinds/all``; its training is a second file. A kind of which an example is one sequence with
 /// a label conforms to ``SequenceKind``, which has much of this ready.
-public protocol TaskKind: Sendable, Hashable {
+public protocol TaskKind: AdjustableKind, Hashable {
     /// The kind's name, in task files and in a model's `config.json`.
     static var name: String { get }
     /// The metrics of a task that names none.
@@ -40,10 +40,9 @@ public protocol TaskKind: Sendable, Hashable {
     func examples(of row: RowContents, encoder: ExampleEncoder) throws(DataFileError.Problem) -> [EncodedExample]
     /// Whether what is stored of an example can be of this kind.
     func allows(_ marks: ExampleMarks, lengths: [Int]) -> Bool
-    /// What an example weighs in the mean of a batch's losses.
-    func weight(ofTarget target: [Double]) -> Double
 
-    /// An example's loss, as the decoder is trained by it.
+    /// An example's loss, as the decoder is trained by it: the loss of several is the sum of theirs over the sum of their
+    /// ``AdjustableKind/lossWeight(of:)``.
     func loss(of example: DecodedExample) -> Double
     /// How unsure the prediction is.
     func uncertainty(of example: DecodedExample) -> Uncertainty
@@ -103,7 +102,6 @@ extension TaskKind {
         columns.count > 1 ? .columns(columns) : .column(columns[0], separator: separator)
     }
     public var hasFractionalTargets: Bool { false }
-    public func weight(ofTarget target: [Double]) -> Double { 1 }
     public func problem(with metrics: [Metric]) -> String? { nil }
     public var outputSummary: String { labels.joined(separator: ", ") }
     /// The kind's name.

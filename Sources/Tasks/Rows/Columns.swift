@@ -1,6 +1,7 @@
 /// A column of a file of rows.
 public enum ColumnReference: Sendable, Hashable, CustomStringConvertible {
-    /// By its name in the file's first line; in JSON the keys to it, with dots between them.
+    /// By its name in the file's first line; in JSON the keys to it, with dots between them. There `\.` is a dot of a
+    /// key's own, and `\\` a backslash.
     case named(String)
     /// By its position, from 0; in the layout of CoNLL also from -1 backwards from the last one.
     case numbered(Int)
@@ -14,6 +15,23 @@ public enum ColumnReference: Sendable, Hashable, CustomStringConvertible {
 
     /// Whether it is counted from the last one.
     var isFromEnd: Bool { if case .numbered(..<0) = self { true } else { false } }
+
+    /// In JSON, the keys to the value, from the outermost object on.
+    var keys: [String] {
+        var (keys, key) = ([String](), String.UnicodeScalarView())
+        var rest = description.unicodeScalars[...]
+        while let scalar = rest.popFirst() {
+            if scalar == "\\", let next = rest.first, next == "." || next == "\\" {
+                key.append(rest.removeFirst())
+            } else if scalar == "." {
+                keys.append(String(key))
+                key = .init()
+            } else {
+                key.append(scalar)
+            }
+        }
+        return (keys + [String(key)]).filter { !$0.isEmpty }
+    }
 }
 
 /// Where a file's texts and labels stand.

@@ -71,6 +71,8 @@ struct RowParser: Sendable {
     private let file: DataFile
     /// What the label is, where it is read apart from the texts.
     private let kind: (any SequenceKind)?
+    /// Whether a text may be a list.
+    private let takesWords: Bool
     /// The file's first row, where that is its header.
     private let header: [UInt8]?
 
@@ -122,15 +124,21 @@ struct RowParser: Sendable {
             reader = QuotedRows(
                 separator: format.separator ?? UInt8(ascii: ","), positions: fields.compactMap(\.position))
         case .jsonl:
-            reader = JSONRows(paths: fields.map { "\($0.column)".split(separator: ".").map(String.init) })
+            let start = labels.first?.place ?? 0
+            // Those of columns that are labels are 0 and 1.
+            let hasOneLabelColumn = if case .column = columns.label { true } else { false }
+            reader = JSONRows(
+                paths: fields.map(\.column.keys), labelPlaces: start..<start + labels.count,
+                labels: hasOneLabelColumn ? kind.labels : [])
         case .conll: reader = CoNLLRows(separator: format.separator, positions: fields.compactMap(\.position))
-        case .squad: reader = SQuADRows(paths: fields.map { "\($0.column)".split(separator: ".").map(String.init) })
-        case .mrqa: reader = MRQARows(paths: fields.map { "\($0.column)".split(separator: ".").map(String.init) })
+        case .squad: reader = SQuADRows(paths: fields.map(\.column.keys))
+        case .mrqa: reader = MRQARows(paths: fields.map(\.column.keys))
         }
         self.header = row?.bytes
         self.path = path
         self.file = file
         self.kind = kind as? any SequenceKind
+        takesWords = type(of: kind).fields.takesWords
     }
 
     /// - Throws: `DataFileError` with the line's number.
@@ -153,6 +161,11 @@ struct RowParser: Sendable {
             choices.allSatisfy({ values[$0.place] != nil }), index.map({ values[$0.place] != nil }) ?? true
         else { return try missing(values, found: found, span) }
         if let index, let value = values[index.place] { try checkIndex(value, of: bytes, span) }
+        if !takesWords {
+            for field in [first, second].compactMap({ $0 }) {
+                if case .list = values[field.place] { throw fail(.unexpectedList(name: "\(field.column)"), span) }
+            }
+        }
         do {
             guard let target = try target(values, of: bytes) else {
                 return file.skipsUnlabelledRows ? .unlabelled : try missing(values, found: found, span)
@@ -233,6 +246,9 @@ struct RowParser: Sendable {
             guard let value = values[labels[0].place] else { return nil }
             if value.isEmpty, file.skipsUnlabelledRows { return nil }
             guard let kind else { return [] }
+            if case .list = value, !type(of: kind).takesSeveralLabels {
+                throw .unexpectedList(name: "\(labels[0].column)")
+            }
             return try value.withBytes(of: bytes) { fields throws(DataFileError.Problem) in
                 try kind.target(of: split(fields, separator))
             }

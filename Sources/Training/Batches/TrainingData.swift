@@ -39,14 +39,12 @@ struct TrainingSets: Sendable {
 
     func features(of task: Int) -> FeatureSet { set(task).features }
 
-    func kind(of task: Int) -> any TaskKind { set(task).kind }
-
-    func hasFractionalTargets(_ task: Int) -> Bool { kind(of: task).hasFractionalTargets }
+    func hasFractionalTargets(_ task: Int) -> Bool { set(task).kind.hasFractionalTargets }
 
     /// What an example weighs in the mean of its task's losses.
-    func weight(of example: ExampleReference) -> Double {
+    func lossWeight(_ example: ExampleReference) -> Double {
         let (features, kind) = set(example.task)
-        return kind.weight(ofTarget: features.target(at: example.index).map(Double.init))
+        return kind.lossWeight(of: features.target(at: example.index)[...])
     }
 
     /// The tokens of an example.

@@ -1,4 +1,5 @@
 import CAMTL
+import Files
 import Torch
 
 extension TrainingSettings {
@@ -34,7 +35,10 @@ extension TrainingSettings {
             identity["evaluation"] = evaluationSteps.map { "every \($0) steps" } ?? "-"
         }
         for task in tasks {
-            identity["data of \(task.definition.name)"] = task.train.map { String($0.identity.prefix(16)) } ?? "-"
+            let definition = task.definition
+            identity["data of \(definition.name)"] = task.train.map { String($0.identity.prefix(16)) } ?? "-"
+            if definition.weight != 1 { identity["weight of \(definition.name)"] = "\(definition.weight)" }
+            for (option, value) in definition.options { identity["\(option) of \(definition.name)"] = text(of: value) }
         }
         return identity
     }
@@ -51,6 +55,20 @@ extension CAMTLModel {
             sum = (sum ^ own) &* 0x9e37_79b9_7f4a_7c15
         }
         return String(sum, radix: 16)
+    }
+}
+
+/// A value of JSON in one spelling, for a message.
+private func text(of value: JSONValue) -> String {
+    switch value {
+    case .null: "null"
+    case .bool(let value): "\(value)"
+    case .integer(let value): "\(value)"
+    case .number(let value): "\(value)"
+    case .string(let text): text
+    case .array(let values): "[\(values.map(text).joined(separator: ", "))]"
+    case .object(let members):
+        "{\(members.sorted { $0.key < $1.key }.map { "\($0): \(text(of: $1))" }.joined(separator: ", "))}"
     }
 }
 

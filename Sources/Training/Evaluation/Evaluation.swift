@@ -167,26 +167,49 @@ public struct Evaluator {
     }
 
     /// Evaluates the tasks' dev sets.
-    public func evaluate(_ tasks: [TaskData]) throws -> EvaluationReport {
-        EvaluationReport(
-            results: try tasks.flatMap { task in
-                try task.dev.map { try evaluate(task, name: $0.name, features: $0.features) }
-            })
+    public func evaluate(_ tasks: [TaskData]) throws -> EvaluationReport { try evaluate(tasks, fits: false).report }
+
+    /// Evaluates the tasks' dev sets with what is found on them of what the tasks' options leave to them.
+    ///
+    /// - Returns: the figures, and the kinds of these tasks, by the tasks' positions in the model's list.
+    func fit(_ tasks: [TaskData]) throws -> (report: EvaluationReport, kinds: [Int: any TaskKind]) {
+        try evaluate(tasks, fits: true)
     }
 
-    private func evaluate(_ task: TaskData, name: String, features: FeatureSet) throws -> EvaluationResult {
+    private func evaluate(
+        _ tasks: [TaskData], fits: Bool
+    ) throws -> (report: EvaluationReport, kinds: [Int: any TaskKind]) {
+        var results: [EvaluationResult] = []
+        var kinds: [Int: any TaskKind] = [:]
+        for var task in tasks {
+            for (name, features) in task.dev {
+                results.append(try evaluate(&task, name: name, features: features, fits: fits))
+            }
+            if fits, task.definition.kind.fitsDevSet { kinds[task.id] = task.definition.kind }
+        }
+        return (EvaluationReport(results: results), kinds)
+    }
+
+    private func evaluate(
+        _ task: inout TaskData, name: String, features: FeatureSet, fits: Bool
+    ) throws -> EvaluationResult {
         let examples = try decoded(features, of: task)
+        if fits, task.definition.kind.fitsDevSet {
+            task.definition.kind = task.definition.kind.fitted(
+                toDevLogits: examples.flatMap(\.logits), targets: examples.flatMap(\.marks.target))
+        }
         return EvaluationResult(
             name: name, task: task.definition.name, count: rows(of: examples).count,
             loss: loss(examples, kind: task.definition.kind), scores: try task.definition.scores(of: examples))
     }
 
-    /// The unweighted mean over batches, in the set's order, of the batches' mean losses, as the original reports it.
+    /// The unweighted mean over batches, in the set's order, of the batches' mean losses, as the original reports it. In
+    /// a batch an example counts with its `lossWeight`.
     private func loss(_ examples: [DecodedExample], kind: any TaskKind) -> Double {
         let means = stride(from: 0, to: examples.count, by: batchSize).map { start in
             let batch = examples[start..<min(start + batchSize, examples.count)]
-            let weights = batch.map { kind.weight(ofTarget: $0.marks.target.map(Double.init)) }
-            return zip(batch, weights).reduce(0) { $0 + kind.loss(of: $1.0) * $1.1 } / weights.reduce(0, +)
+            let weight = batch.reduce(0) { $0 + kind.lossWeight(of: $1.marks.target[...]) }
+            return batch.reduce(0) { $0 + kind.loss(of: $1) } / weight
         }
         return means.reduce(0, +) / Double(means.count)
     }

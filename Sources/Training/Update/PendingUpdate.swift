@@ -29,7 +29,8 @@ struct PendingUpdate {
         unread.append(
             UnreadLosses(
                 values: try withoutGradients { try Readback(.stacked([loss.total] + loss.tasks.map(\.loss))) },
-                tasks: loss.tasks.map(\.task), own: batch.ownWeights, whole: batch.wholeBatch,
+                tasks: loss.tasks.map(\.task), own: batch.isStandIn ? [:] : batch.ownWeights,
+                whole: batch.wholeBatch,
                 isStandIn: batch.isStandIn))
     }
 
