@@ -68,7 +68,7 @@ final class DataCommandTests: CommandTestCase {
         XCTAssertEqual(try sets(tasks[2]).map { $0["rows"] as? Int }, [6, 2])
         XCTAssertEqual(try sets(tasks[4]).map { $0["name"] as? String }.prefix(3), ["mnli", "mnli", "mnli-mm"])
 
-        let text = try camtl(["data"] + arguments).text.replacing(/ +/, with: " ")
+        let text = try camtl(["data"] + arguments).text.replacing(/\ +/, with: " ")
         for part in [
             "priority: classification", "\ntrain 20 1 (5.0 %) 2 (10.0 %) 6 6 9 1 (5.0 %)\n", "\(file):3 and \(file):4",
             "majority baseline (low) on dev: acc 0.9000", "mean baseline (1.5) on dev: pearson nan mae 0.5000", "cut at 7",

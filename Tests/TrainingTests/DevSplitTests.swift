@@ -101,7 +101,7 @@ final class DevSplitTests: ToyTestCase {
         let (whole, task) = try features(
             Classification(labels: ["a", "b", "c"]), repeated([("a", 30), ("b", 15), ("c", 5)]))
         let split = DevSplit(share: 0.2, seed: 1)
-        XCTAssertEqual(lines(try split.split(whole, of: task).dev), [0])
+        XCTAssertEqual(lines(try split.split(whole, of: task).dev), [3, 7, 10, 12, 13, 25, 32, 36, 46, 47])
         let isDev = try split.devPart(of: targets(whole).map(task.stratum), task)
         XCTAssertEqual(isDev.indices.filter { isDev[$0] }.map { $0 + 2 }, lines(try split.split(whole, of: task).dev))
     }
