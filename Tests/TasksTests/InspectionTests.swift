@@ -197,7 +197,9 @@ final class InspectionTests: DirectoryTestCase {
             var random = SplitMix64(state: 5)
             for line in 0..<4000 {
                 let text = "\(Int.random(in: 0..<3000, using: &random))"
-                let fingerprint = Array(text.utf8).withUnsafeBytes { RowFingerprint($0, nil) }
+                let fingerprint = Array(text.utf8).withUnsafeBytes {
+                    RowFingerprint([FieldTexts(values: [$0[...]], isList: false)])
+                }
                 try index.add(
                     RowEntry(fingerprint, target: [Float(line % 2)], set: line % 3, file: line % 3, line: line))
             }

@@ -268,3 +268,14 @@ final class KindOptionsTests: DirectoryTestCase {
             "<data>/tasks.yaml:5: the two texts would both be named \"a.b\" in rows to predict")
     }
 }
+
+extension TaskKind {
+    /// What is said of an example with one row of logits.
+    fileprivate func answer(_ logits: [Float]) -> Answer {
+        answer(to: [DecodedExample(logits: logits[...], marks: ExampleMarks(target: []))])
+    }
+
+    fileprivate func loss(_ logits: [Float], target: [Float]) -> Double {
+        loss(of: DecodedExample(logits: logits[...], marks: ExampleMarks(target: target)))
+    }
+}

@@ -32,7 +32,7 @@ final class PeerMetricsTests: DirectoryTestCase {
         .array(stride(from: 0, to: values.count, by: width).map { json(values[$0..<$0 + width]) })
     }
 
-    private func found(_ kind: some TaskKind, _ logits: [Float], _ targets: [Float]) throws -> [String: JSONValue] {
+    private func found(_ kind: some SequenceKind, _ logits: [Float], _ targets: [Float]) throws -> [String: JSONValue] {
         let metrics = type(of: kind).allowedMetrics
         let values = try kind.values(of: metrics, logits: logits, targets: targets)
         return Dictionary(uniqueKeysWithValues: zip(metrics.map(\.rawValue), values.map(JSONValue.number)))
