@@ -31,18 +31,27 @@ public struct ExampleEncoder: Sendable {
     public let maxSequenceLength: Int
     /// Whether examples keep texts that an answer names, beside those that measuring needs.
     public let keepsTexts: Bool
+    /// The end of a text that is cut.
+    public let truncationSide: TruncationSide
 
-    public init(tokenizer: WordPieceTokenizer, maxSequenceLength: Int, keepsTexts: Bool = false) {
+    public init(
+        tokenizer: WordPieceTokenizer, maxSequenceLength: Int, keepsTexts: Bool = false,
+        truncationSide: TruncationSide = .end
+    ) {
         self.tokenizer = tokenizer
         self.maxSequenceLength = maxSequenceLength
         self.keepsTexts = keepsTexts
+        self.truncationSide = truncationSide
     }
 
     /// A text or a pair of texts as one sequence, cut to the longest that the model takes.
     func encode(_ texts: [FieldTexts]) -> Encoding {
         texts[0].withText { first in
-            guard texts.count > 1 else { return tokenizer.encode(utf8: first, pair: nil, maxLength: maxSequenceLength) }
-            return texts[1].withText { tokenizer.encode(utf8: first, pair: $0, maxLength: maxSequenceLength) }
+            func encoding(_ second: UnsafeRawBufferPointer?) -> Encoding {
+                tokenizer.encode(
+                    utf8: first, pair: second, maxLength: maxSequenceLength, truncationSide: truncationSide)
+            }
+            return texts.count > 1 ? texts[1].withText { encoding($0) } : encoding(nil)
         }
     }
 }

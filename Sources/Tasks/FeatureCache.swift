@@ -34,7 +34,7 @@ public struct FeatureCache: Sendable {
         of task: TaskDefinition, in file: DataFile, dataDirectory: URL?, overwrite: Bool = false
     ) throws -> FeatureSet {
         let sources = try file.sources(of: task.kind, in: dataDirectory, scratch: directory)
-        let key = try FeatureKey(sources: sources, file: file, kind: task.kind, cache: self)
+        let key = try FeatureKey(sources: sources, file: file, task: task, cache: self)
         let url = directory.appendingPathComponent(key.hexadecimal + ".features")
         let path = url.path
         let labels = file.columns.hasLabel ? task.kind : nil
@@ -49,7 +49,8 @@ public struct FeatureCache: Sendable {
             } catch is SystemError {}
         }
         try FeatureBuilder(
-            sources: sources, encoder: ExampleEncoder(tokenizer: tokenizer, maxSequenceLength: maxSequenceLength),
+            sources: sources, encoder: ExampleEncoder(
+                tokenizer: tokenizer, maxSequenceLength: maxSequenceLength, truncationSide: task.truncationSide),
             hasLabels: file.columns.hasLabel, kind: task.kind
         ).build(key: key, at: url)
         do {

@@ -31,9 +31,13 @@ struct FeatureKey: Sendable, Equatable {
         /// What GLUE's files have none of; nil is left out.
         let rows: String?
         let kind: String?
+        let options: [String: JSONValue]?
+        let truncation: String?
     }
 
-    init(sources: [ExampleSource], file: DataFile, kind: any TaskKind, cache: FeatureCache) throws {
+    init(sources: [ExampleSource], file: DataFile, task: TaskDefinition, cache: FeatureCache) throws {
+        let kind = task.kind
+        let isSequence = kind is any SequenceKind
         let columns = file.columns
         let content = Content(
             format: FeatureFile.version,
@@ -49,7 +53,9 @@ struct FeatureKey: Sendable, Equatable {
             addedTokens: cache.tokenizer.addedTokens.isEmpty ? nil : cache.tokenizer.addedTokens,
             findsMask: cache.tokenizer.findsMask ? nil : false,
             maxSequenceLength: cache.maxSequenceLength, rows: FeatureKey.rows(of: file),
-            kind: (kind as? any SequenceKind)?.hasScalarTarget == true ? nil : kind.name)
+            kind: (kind as? any SequenceKind)?.hasScalarTarget == true ? nil : kind.name,
+            options: isSequence ? nil : kind.recordedOptions,
+            truncation: task.truncationSide == .end ? nil : task.truncationSide.rawValue)
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys]
         let hash = SHA256(try encoder.encode(content))

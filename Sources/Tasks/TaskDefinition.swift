@@ -1,5 +1,6 @@
 import Files
 import Foundation
+import Tokenization
 
 /// The part of a task's data that is asked for.
 public enum Split: String, Sendable, CaseIterable {
@@ -96,6 +97,8 @@ public struct TaskDefinition: Sendable, Hashable {
     public var textFields: [String]?
     /// The names of the texts to choose from, a column each or one with a list; nil where there are none.
     public var choiceFields: [String]?
+    /// The end of a text that is cut where it is too long.
+    public var truncationSide = TruncationSide.end
     /// What its loss weighs beside those of other tasks in a batch.
     public var weight = 1.0
     /// The options of its kind, as its file gives them.
@@ -128,7 +131,10 @@ public struct TaskDefinition: Sendable, Hashable {
     public var devNames: [String] { devShare == nil ? dev.map(\.name) : [name] }
 
     /// The task as a model records it.
-    public var head: TaskHead { TaskHead(name: name, kind: kind.recorded, textFields: textFields, choiceFields: choiceFields) }
+    public var head: TaskHead {
+        TaskHead(
+            name: name, kind: kind.recorded, textFields: textFields, choiceFields: choiceFields, truncationSide: truncationSide)
+    }
 
     /// The files of a split: one for training, one or more to evaluate and to predict.
     public func files(for split: Split) -> [DataFile] {

@@ -35,7 +35,7 @@ final class InspectionTests: DirectoryTestCase {
         try write(train.map { $0 + "\n" }.joined(), to: "train.csv")
         let dev = [
             #"{"a": "the cat", "b": "\u0061 dog", "y": "yes"}"#, #"{"a": "cat", "b": "a\nb", "y": "no"}"#,
-            #"{"a": ["the", "cat"], "b": "a dog", "y": "yes"}"#, #"{"a": "new", "b": "", "y": "no"}"#,
+            #"{"a": "the c\u0061t", "b": "a dog", "y": "yes"}"#, #"{"a": "new", "b": "", "y": "no"}"#,
         ]
         try write(dev.map { $0 + "\n" }.joined(), to: "dev.jsonl")
         try write("a\tb\nthe cat\ta dog.\nthe cat\ta dog\n\"the cat\"\ta dog\n", to: "test.tsv")

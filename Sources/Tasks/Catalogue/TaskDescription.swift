@@ -1,5 +1,6 @@
 import Files
 import Foundation
+import Tokenization
 
 /// A task as a task file has it; its labels may still have to be found.
 struct TaskDescription: Sendable {
@@ -26,6 +27,7 @@ struct TaskDescription: Sendable {
     var options: [String: JSONValue] = [:]
     var optionLines: [String: Int] = [:]
     var skipsUnlabelled = false
+    var truncationSide = TruncationSide.end
     var weight = 1.0
 
     init(path: String, line: Int, name: String, kindType: any TaskKind.Type, train: [String]) {
@@ -84,6 +86,7 @@ struct TaskDescription: Sendable {
         task.devShare = devShare
         task.weight = weight
         task.options = options
+        task.truncationSide = truncationSide
         func names(_ columns: [ColumnReference]) -> [String]? {
             let names = columns.compactMap { if case .named = $0 { fieldName($0) } else { nil } }
             return names.isEmpty || names.count < columns.count ? nil : names

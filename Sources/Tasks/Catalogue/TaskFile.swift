@@ -1,5 +1,6 @@
 import Files
 import Foundation
+import Tokenization
 import Yams
 
 /// Everything that is wrong with task files.
@@ -139,7 +140,7 @@ struct TaskFile {
 
     private static let keys = [
         "name", "type", "train", "dev", "test", "format", "separator", "header", "text", "choices", "label", "labels",
-        "label_separator", "metrics", "missing", "weight",
+        "label_separator", "metrics", "missing", "truncation", "weight",
     ]
 
     /// The task of an entry; nil, with problems noted, if it is none.
@@ -192,6 +193,16 @@ struct TaskFile {
         if let node = fields["missing"] {
             task.skipsUnlabelled = node.string == "skip"
             if !["skip", "error"].contains(node.string) { add("\"missing\" is skip or error", at: node) }
+        }
+        if let node = fields["truncation"] {
+            if kind?.fields.cutsTexts == false {
+                add("\"truncation\" is for types that cut texts; a \(task.kindType.name) reads long ones in windows", at: node)
+            }
+            if let side = node.string.flatMap(TruncationSide.init) {
+                task.truncationSide = side
+            } else {
+                add("\"truncation\" is start or end, whichever is cut", at: node)
+            }
         }
         if let node = fields["weight"] {
             task.weight = node.float ?? .nan
@@ -356,7 +367,8 @@ struct TaskFile {
         let read = task.texts + task.choices
         let names = read.map(task.fieldName)
         if let name = names.first(where: { name in names.count { $0 == name } > 1 }), Set(read).count == read.count {
-            add("two texts would both be named \"\(name)\" in rows to predict", at: fields["text"])
+            let what = task.choices.isEmpty ? "the two texts" : "two texts"
+            add("\(what) would both be named \"\(name)\" in rows to predict", at: fields["text"])
         }
         for column in read where task.label.contains(column) {
             add("the column \"\(column)\" is a text and the label, too", at: fields["label"])

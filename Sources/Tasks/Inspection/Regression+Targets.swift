@@ -1,7 +1,7 @@
 import Foundation
 
 extension Regression {
-    public func makeTargetSummary() -> any TargetSummary { NumberSpread() }
+    public func makeTargetSummary() -> any TargetSummary { NumberSpread(kind: self) }
 }
 
 /// The mean, the standard deviation √(Σ (x - x̄)² / n), the lowest and the highest of numbers. The baseline predicts the
@@ -10,6 +10,7 @@ extension Regression {
 /// Source of the sums, which lose no digits: Welford, Note on a method for calculating corrected sums of squares and
 /// products, 1962.
 private struct NumberSpread: TargetSummary {
+    let kind: Regression
     var count = 0
     var mean = 0.0
     var squares = 0.0
@@ -36,6 +37,8 @@ private struct NumberSpread: TargetSummary {
     }
 
     var baseline: Baseline? {
-        count == 0 ? nil : Baseline(name: "mean", prediction: String(format: "%.4g", mean), logits: [Float(mean)])
+        guard count > 0 else { return nil }
+        let prediction = String(format: "%.4g", mean)
+        return Baseline(name: "mean", prediction: prediction, logits: [Float(kind.logit(of: mean))])
     }
 }

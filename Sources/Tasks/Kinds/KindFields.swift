@@ -14,6 +14,8 @@ public struct KindFields: Sendable {
     public var labels = 1...1
     /// The column of the label where a task file names none.
     public var defaultLabel: String?
+    /// Whether a text that is too long is cut; else it becomes several windows.
+    public var cutsTexts = true
     /// Whether a task file may list its labels.
     public var hasLabels = true
 

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import Tokenization
 
@@ -21,6 +22,7 @@ public struct Span: TaskKind {
         fields.labels = 1...2
         fields.defaultLabel = "answers"
         fields.hasLabels = false
+        fields.cutsTexts = false
         return fields
     }
 
@@ -28,6 +30,34 @@ public struct Span: TaskKind {
     public static func label(_ columns: [ColumnReference], separator: UInt8?) -> Columns.Label {
         guard columns.count == 1, case .named(let name) = columns[0] else { return .parts(columns) }
         return .parts(["text", "answer_start", "start"].map { .named("\(name).\($0)") })
+    }
+
+    /// Whether a context may have no answer.
+    public private(set) var allowsNoAnswer = false
+    /// Tokens of an answer, at most.
+    public private(set) var longestAnswer = 30
+    /// Tokens that a window shares with the next one, at most.
+    public private(set) var stride = 128
+
+    public static let options = [
+        WindowOptions.stride,
+        KindOption(name: "no_answer", rule: "is true or false") { if case .bool = $0 { true } else { false } },
+        KindOption(name: "max_answer_length", rule: "is a number of tokens, 1 or more") {
+            if case .integer(1...1_000_000) = $0 { true } else { false }
+        },
+    ]
+
+    public mutating func take(_ options: [String: JSONValue]) throws(OptionError) {
+        stride = WindowOptions.stride(options) ?? 128
+        if case .bool(let value)? = options["no_answer"] { allowsNoAnswer = value }
+        if case .integer(let value)? = options["max_answer_length"] { longestAnswer = Int(value) }
+    }
+
+    public var recordedOptions: [String: JSONValue] {
+        var options = WindowOptions.recorded(stride: stride == 128 ? nil : stride)
+        if allowsNoAnswer { options["no_answer"] = .bool(true) }
+        if longestAnswer != 30 { options["max_answer_length"] = .integer(numericCast(longestAnswer)) }
+        return options
     }
 
     public init() {}
@@ -39,14 +69,10 @@ public struct Span: TaskKind {
     public var labels: [String] { [] }
     public var width: Int { 2 }
 
-    /// Tokens of an answer, as `run_qa.py` has it.
-    private static let longestAnswer = 30
     /// Starts and ends that are looked at, the likeliest of each, as `run_qa.py` has it.
     private static let candidates = 20
     /// Tokens of the context that a window at least has room for.
     private static let leastRoom = 8
-    /// Tokens that a window shares with the next one, as `run_qa.py` has it, where there is room for twice as many.
-    private static let overlap = 128
 
     public func examples(
         of row: RowContents, encoder: ExampleEncoder
@@ -61,6 +87,9 @@ public struct Span: TaskKind {
                     + "room for a part of the context; a longer max_seq_length would.")
         }
         let answers = row.labels.isEmpty ? nil : try Span.answers(row.labels, in: context)
+        if answers?.isEmpty == true, !allowsNoAnswer {
+            throw .rule("the row has no answer; \"no_answer: true\" in the task file says that there may be none.")
+        }
         let place = answers?.first { $0.bytes != nil }?.bytes.map { pieces.tokens(in: $0) }
         var examples: [EncodedExample] = []
         var start = 0
@@ -81,7 +110,7 @@ public struct Span: TaskKind {
             if start == 0 { marks.texts = [context] + (answers ?? []).map(\.text) }
             examples.append(EncodedExample(sequences: [encoding], marks: marks))
             if end == pieces.count { return examples }
-            start = end - min(Span.overlap, room / 2)
+            start = end - min(stride, room / 2)
         }
     }
 
@@ -122,7 +151,7 @@ public struct Span: TaskKind {
 
     /// The logits of where the answer begins, or of where it ends.
     private func logits(_ example: DecodedExample, _ side: Int) -> [Float] {
-        stride(from: example.logits.startIndex + side, to: example.logits.endIndex, by: 2).map { example.logits[$0] }
+        Swift.stride(from: example.logits.startIndex + side, to: example.logits.endIndex, by: 2).map { example.logits[$0] }
     }
 
     public func loss(of example: DecodedExample) -> Double {
@@ -150,7 +179,7 @@ public struct Span: TaskKind {
         let alignment = example.marks.alignment
         let lasts = highest(ends).filter { alignment[2 * $0] >= 0 }
         let parts = highest(starts).filter { alignment[2 * $0] >= 0 }.flatMap { start in
-            lasts.filter { (start..<start + Span.longestAnswer).contains($0) }.map { end in
+            lasts.filter { (start..<start + longestAnswer).contains($0) }.map { end in
                 Candidate(
                     score: Double(starts[start]) + Double(ends[end]),
                     range: Int(alignment[2 * start])..<max(Int(alignment[2 * start]), Int(alignment[2 * end + 1])))
@@ -159,11 +188,13 @@ public struct Span: TaskKind {
         return (parts, Double(starts[0]) + Double(ends[0]))
     }
 
-    /// The part of a row's context with the highest score, or none where that scores higher in each window.
+    /// The part of a row's context with the highest score; or none, where there may be none, if that scores higher in
+    /// each window.
     private func best(_ windows: [DecodedExample]) -> (range: Range<Int>, probability: Double) {
         let found = windows.map(candidates)
         let none = Candidate(score: found.map(\.none).min() ?? 0, range: 0..<0)
-        let all = found.flatMap(\.parts) + [none]
+        let parts = found.flatMap(\.parts)
+        let all = allowsNoAnswer || parts.isEmpty ? parts + [none] : parts
         let best = all.dropFirst().reduce(all[0]) { $1.score > $0.score ? $1 : $0 }
         let total = all.reduce(0) { $0 + exp($1.score - best.score) }
         return (best.range, 1 / total)

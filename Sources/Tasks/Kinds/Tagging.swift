@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import Tokenization
 
@@ -15,12 +16,15 @@ public struct Tagging: TaskKind {
         fields.texts = 1...1
         fields.usualTexts = ["words"]
         fields.takesWords = true
+        fields.cutsTexts = false
         return fields
     }
 
     /// A tag's position is its class and its row in the decoder.
     public let labels: [String]
     private let positions: [[UInt8]: Int]
+    /// Tokens that a window shares with the next one, at most; nil is a quarter of its room.
+    public private(set) var stride: Int?
 
     public init(labels: [String]) throws(KindError) {
         guard labels.count >= 2, Set(labels).count == labels.count else {
@@ -31,6 +35,13 @@ public struct Tagging: TaskKind {
     }
 
     public var width: Int { labels.count }
+
+    public static let options = [WindowOptions.stride]
+    public var recordedOptions: [String: JSONValue] { WindowOptions.recorded(stride: stride) }
+
+    public mutating func take(_ options: [String: JSONValue]) throws(OptionError) {
+        stride = WindowOptions.stride(options)
+    }
 
     /// The target of a token that no word begins with, or none of the window's.
     private static let none: Float = -1
@@ -46,7 +57,7 @@ public struct Tagging: TaskKind {
         if let label = row.labels.first {
             tags = try self.tags(label ?? FieldTexts(values: [], isList: true), words: words.count)
         }
-        return encoder.windows(ofWords: words).map { window in
+        return encoder.windows(ofWords: words, overlap: stride).map { window in
             var marks = ExampleMarks(target: [], alignment: window.words)
             if let tags { marks.target = window.words.map { $0 < 0 ? Tagging.none : tags[Int($0)] } }
             marks.isContinuation = window.isContinuation

@@ -1,4 +1,5 @@
 import Files
+import Tokenization
 
 /// A task as a model knows it: its name, what its decoder puts out, and what its rows call their texts. In JSON
 /// `{"name": "rte", "type": "classification", "labels": ["entailment", "not_entailment"]}` or
@@ -11,12 +12,18 @@ public struct TaskHead: Sendable, Hashable {
     public var textFields: [String]?
     /// The names of the texts to choose from; nil where there are none.
     public var choiceFields: [String]?
+    /// The end of a text that is cut where it is too long.
+    public var truncationSide: TruncationSide
 
-    public init(name: String, kind: any TaskKind, textFields: [String]? = nil, choiceFields: [String]? = nil) {
+    public init(
+        name: String, kind: any TaskKind, textFields: [String]? = nil, choiceFields: [String]? = nil,
+        truncationSide: TruncationSide = .end
+    ) {
         self.name = name
         self.kind = kind
         self.textFields = textFields
         self.choiceFields = choiceFields
+        self.truncationSide = truncationSide
     }
 
     /// The decoder's width: the number of labels, or 1 for a regression.
@@ -24,6 +31,7 @@ public struct TaskHead: Sendable, Hashable {
 
     public static func == (a: TaskHead, b: TaskHead) -> Bool {
         a.name == b.name && a.kind.isEqual(to: b.kind) && a.textFields == b.textFields && a.choiceFields == b.choiceFields
+            && a.truncationSide == b.truncationSide
     }
 
     public func hash(into hasher: inout Hasher) {
@@ -35,7 +43,7 @@ public struct TaskHead: Sendable, Hashable {
 }
 
 extension TaskHead: Codable {
-    private enum CodingKeys: String, CodingKey { case name, type, labels, text, choices }
+    private enum CodingKeys: String, CodingKey { case name, type, labels, text, choices, truncation }
 
     /// The name of one of a kind's options.
     private struct OptionKey: CodingKey {
@@ -57,6 +65,11 @@ extension TaskHead: Codable {
         let labels = try container.decodeIfPresent([String].self, forKey: .labels) ?? []
         textFields = try container.decodeIfPresent([String].self, forKey: .text)
         choiceFields = try container.decodeIfPresent([String].self, forKey: .choices)
+        let side = try container.decodeIfPresent(String.self, forKey: .truncation)
+        guard let truncationSide = side.map(TruncationSide.init) ?? .end else {
+            throw TaskError.malformedHead(task: name, reason: "\"truncation\" is start or end, found \"\(side ?? "")\"")
+        }
+        self.truncationSide = truncationSide
         guard let found = TaskKinds.named(type) else {
             let known = TaskKinds.all.map { $0.name }.joined(separator: ", ")
             throw TaskError.malformedHead(task: name, reason: "type \"\(type)\" is none of \(known)")
@@ -84,6 +97,7 @@ extension TaskHead: Codable {
         if !kind.labels.isEmpty { try container.encode(kind.labels, forKey: .labels) }
         try container.encodeIfPresent(textFields, forKey: .text)
         try container.encodeIfPresent(choiceFields, forKey: .choices)
+        if truncationSide != .end { try container.encode(truncationSide.rawValue, forKey: .truncation) }
         var fields = encoder.container(keyedBy: OptionKey.self)
         for (name, value) in kind.recordedOptions { try fields.encode(value, forKey: OptionKey(stringValue: name)) }
     }

@@ -12,14 +12,29 @@ extension ExampleEncoder {
     /// The words of a field: its list, or those that the tokenizer cuts the text into.
     func words(of field: FieldTexts) -> [FieldBytes] {
         if field.isList { return field.values }
-        return field.values[0].split { $0 == 0x20 || (0x09...0x0D).contains($0) }
+        let text = field.values[0]
+        let pieces = tokenizer.tokenize(utf8: UnsafeRawBufferPointer(rebasing: text))
+        var words: [FieldBytes] = []
+        for index in 0..<pieces.count {
+            let bytes = pieces.bytes(of: index)
+            let (start, end) = (text.startIndex + bytes.lowerBound, text.startIndex + bytes.upperBound)
+            if index > 0, pieces.words[index] == pieces.words[index - 1] {
+                words[words.count - 1] = text.base[words[words.count - 1].startIndex..<end]
+            } else {
+                words.append(text.base[start..<end])
+            }
+        }
+        return words
     }
 
     /// Words as sequences that the model takes: one, or several where they have too many pieces, each of which begins
     /// with words that the one before it has, too. A word that both have is of the one where it stands further from the
     /// edge. A word of which nothing is left becomes the unknown token, so that it has a place; of one with more pieces
     /// than a sequence can have, the first ones stay.
-    func windows(ofWords words: [FieldBytes]) -> [WordWindow] {
+    ///
+    /// - Parameter overlap: the tokens that two windows share, at most; nil is a quarter of a sequence's room, and more
+    ///   than half of it is half.
+    func windows(ofWords words: [FieldBytes], overlap most: Int? = nil) -> [WordWindow] {
         let room = max(1, maxSequenceLength - 2)
         let pieces = words.map { word in
             Array(tokenizer.pieces(of: UnsafeRawBufferPointer(rebasing: word)).prefix(room))
@@ -36,7 +51,7 @@ extension ExampleEncoder {
             if end == pieces.count { break }
             var overlap = 0
             start = end
-            while start > ranges[ranges.count - 1].lowerBound + 1, overlap + pieces[start - 1].count <= room / 4 {
+            while start > ranges[ranges.count - 1].lowerBound + 1, overlap + pieces[start - 1].count <= min(most ?? room / 4, room / 2) {
                 start -= 1
                 overlap += pieces[start].count
             }

@@ -89,8 +89,8 @@ public struct Prediction: Sendable, Equatable, Encodable {
     public var answer: Answer.Span?
     /// Of the labels, in the model's order, or of the choices; nil elsewhere.
     public var probabilities: [Double]?
-    /// Of the labels, in the model's order, or of the choices; empty where each token has its own.
-    public var logits: [Float]
+    /// Of the labels, in the model's order, or of the choices; nil where each token has its own.
+    public var logits: [Float]?
     /// From 0, sure, to just below 1; nil in a regression.
     public var entropy: Double?
 }
@@ -236,7 +236,8 @@ public struct Predictor {
         }
         let (texts, choices) = try fields(row, of: configuration.tasks[task], fail)
         let encoder = ExampleEncoder(
-            tokenizer: trained.tokenizer, maxSequenceLength: configuration.maxSequenceLength, keepsTexts: true)
+            tokenizer: trained.tokenizer, maxSequenceLength: configuration.maxSequenceLength, keepsTexts: true,
+            truncationSide: configuration.tasks[task].truncationSide)
         do {
             return Row(
                 name: row.task, task: task,
@@ -351,6 +352,6 @@ public struct Predictor {
         return Prediction(
             task: name, label: answer.label, labels: answer.labels, value: answer.value, words: words, tags: answer.tags,
             choice: answer.choice, answer: answer.span, probabilities: answer.probabilities,
-            logits: type(of: kind).decoderInput == .tokens ? [] : Array(windows[0].logits), entropy: answer.entropy)
+            logits: type(of: kind).decoderInput == .tokens ? nil : Array(windows[0].logits), entropy: answer.entropy)
     }
 }
