@@ -15,7 +15,7 @@ private struct ClassCounts: TargetSummary {
         counts = Array(repeating: 0, count: kind.labels.count)
     }
 
-    mutating func add(_ target: [Float]) { counts[Int(target[0])] += 1 }
+    mutating func add(_ marks: ExampleMarks) { counts[Int(marks.target[0])] += 1 }
 
     var figures: [TargetFigure] { [TargetFigure("labels", .labels(zip(kind.labels, counts).map { ($0, $1) }))] }
 

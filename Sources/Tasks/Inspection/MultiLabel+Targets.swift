@@ -18,10 +18,10 @@ private struct LabelCounts: TargetSummary {
         counts = Array(repeating: 0, count: kind.labels.count)
     }
 
-    mutating func add(_ target: [Float]) {
+    mutating func add(_ marks: ExampleMarks) {
         rows += 1
         var count = 0
-        for (label, value) in target.enumerated() where value == 1 {
+        for (label, value) in marks.target.enumerated() where value == 1 {
             counts[label] += 1
             count += 1
         }

@@ -17,8 +17,8 @@ private struct NumberSpread: TargetSummary {
     var lowest = Double.infinity
     var highest = -Double.infinity
 
-    mutating func add(_ target: [Float]) {
-        let number = Double(target[0])
+    mutating func add(_ marks: ExampleMarks) {
+        let number = Double(marks.target[0])
         count += 1
         let difference = number - mean
         mean += difference / Double(count)

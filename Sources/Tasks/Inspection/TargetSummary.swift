@@ -1,7 +1,7 @@
 /// What the targets of a set are like, added up example by example. A kind of task has its own.
 public protocol TargetSummary: Sendable {
-    /// - Parameter target: an example's, as the task's kind has it.
-    mutating func add(_ target: [Float])
+    /// - Parameter marks: what is known of an example, its target among it.
+    mutating func add(_ marks: ExampleMarks)
     /// What there is to say of the targets so far, in the order of a report.
     var figures: [TargetFigure] { get }
     /// The prediction that looks at no text and is best on these targets; nil where there is none.
@@ -42,19 +42,27 @@ public struct Baseline: Sendable, Equatable {
     public var name: String
     /// What it predicts.
     public var prediction: String
-    /// `[width]`, as a decoder would put them out.
+    /// As a decoder would put them out: `[width]`, the same in each row, or those of the first rows, after which all are 0.
     public var logits: [Float]
+    /// Whether they are the same in each row.
+    public var isRepeated: Bool
 
-    public init(name: String, prediction: String, logits: [Float]) {
+    public init(name: String, prediction: String, logits: [Float], isRepeated: Bool = true) {
         self.name = name
         self.prediction = prediction
         self.logits = logits
+        self.isRepeated = isRepeated
+    }
+
+    /// The logits of an example that has this number of them.
+    func logits(count: Int) -> [Float] {
+        (0..<count).map { isRepeated ? logits[$0 % logits.count] : $0 < logits.count ? logits[$0] : 0 }
     }
 }
 
 /// Of a kind that says nothing of its targets.
 struct NoTargetSummary: TargetSummary {
-    mutating func add(_ target: [Float]) {}
+    mutating func add(_ marks: ExampleMarks) {}
     var figures: [TargetFigure] { [] }
     var baseline: Baseline? { nil }
 }

@@ -16,6 +16,8 @@ struct InspectedSlice: Sendable {
         /// In tokens; nil without a tokenizer.
         let length: Int?
         let line: Int
+        /// What the row becomes for the model, where its label is not read apart from its texts.
+        let examples: [InspectedExample]
     }
 
     private(set) var rows: [Row] = []
@@ -46,7 +48,7 @@ struct InspectedSlice: Sendable {
         _ row: Tasks.Row, of bytes: UnsafeRawBufferPointer, _ part: InspectedPart, _ kind: any TaskKind
     ) throws -> Row {
         guard case .all(let tokenizer) = part else {
-            return Row(fingerprint: nil, target: row.target, length: nil, line: row.line)
+            return Row(fingerprint: nil, target: row.target, length: nil, line: row.line, examples: [])
         }
         return try row.withContents(of: bytes) { contents in
             // No sequence is cut.
@@ -55,8 +57,21 @@ struct InspectedSlice: Sendable {
             return Row(
                 fingerprint: RowFingerprint(contents.texts + contents.choices),
                 target: row.labels.isEmpty ? row.target : RowFingerprint(contents.labels.compactMap { $0 }).target,
-                length: examples?.flatMap(\.sequences).map(\.inputIDs.count).max(), line: row.line)
+                length: examples?.flatMap(\.sequences).map(\.inputIDs.count).max(), line: row.line,
+                examples: kind is any SequenceKind ? [] : (examples ?? []).map { InspectedExample($0, kind) })
         }
+    }
+}
+
+/// An example without its tokens.
+struct InspectedExample: Sendable {
+    let marks: ExampleMarks
+    /// The logits that a decoder would give.
+    let logits: Int
+
+    init(_ example: EncodedExample, _ kind: any TaskKind) {
+        marks = example.marks
+        logits = kind.logitRows(lengths: example.sequences.map(\.inputIDs.count)) * kind.width
     }
 }
 
@@ -78,6 +93,7 @@ struct TaskInspection {
         var targets: (any TargetSummary)?
         /// Of all examples of a set to evaluate on, one after the other.
         var labels: [Float] = []
+        var examples: [InspectedExample] = []
         var lengths: LengthCounts?
     }
 
@@ -112,8 +128,13 @@ struct TaskInspection {
     /// - Throws: `InspectionError`.
     mutating func add(_ row: InspectedSlice.Row, to set: Int, path: String) throws {
         sets[set].rows += 1
-        sets[set].targets?.add(row.target)
-        if sets[set].split == .dev { sets[set].labels += row.target }
+        if task.kind is any SequenceKind {
+            sets[set].targets?.add(ExampleMarks(target: row.target))
+            if sets[set].split == .dev { sets[set].labels += row.target }
+        } else {
+            for example in row.examples { sets[set].targets?.add(example.marks) }
+            if sets[set].split == .dev { sets[set].examples += row.examples }
+        }
         if let length = row.length { sets[set].lengths?.add(length) }
         if paths.last != path { paths.append(path) }
         guard let fingerprint = row.fingerprint else { return }
@@ -145,12 +166,21 @@ struct TaskInspection {
         examples.map { $0.map { "\(paths[$0.file]):\($0.line)" } }
     }
 
+    private func scores(of baseline: Baseline, on set: Set) throws -> Scores {
+        if task.kind is any SequenceKind {
+            let logits = Array(repeatElement(baseline.logits, count: set.rows).joined())
+            return try task.scores(logits: logits, labels: set.labels)
+        }
+        return try task.scores(
+            of: set.examples.map {
+                DecodedExample(logits: baseline.logits(count: $0.logits)[...], marks: $0.marks)
+            })
+    }
+
     private func baselines() throws -> [TaskReport.BaselineScore] {
         guard let baseline = sets.first?.targets?.baseline else { return [] }
         return try sets.filter { $0.split == .dev }.map { set in
-            let logits = Array(repeatElement(baseline.logits, count: set.rows).joined())
-            return TaskReport.BaselineScore(
-                set: set.name, baseline: baseline, scores: try task.scores(logits: logits, labels: set.labels))
+            TaskReport.BaselineScore(set: set.name, baseline: baseline, scores: try scores(of: baseline, on: set))
         }
     }
 }
