@@ -89,6 +89,21 @@ struct DataOptions: SettingsGroup {
     var overwriteCache = false
 
     @Option(
+        name: .customLong("max_train_samples"),
+        help: "The most rows that are used of each training set, such as 500 or 10%, drawn by --seed. (default: all)")
+    var maxTrainSamples: String?
+
+    @Option(
+        name: .customLong("max_eval_samples"),
+        help: "The same of each dev set. (default: all)")
+    var maxEvalSamples: String?
+
+    @Option(
+        name: .customLong("max_predict_samples"),
+        help: "The same of each test set, of which the first rows are used. (default: all)")
+    var maxPredictSamples: String?
+
+    @Option(
         name: .customLong("cache_dir"),
         help: "Where encoded data is kept. (default: features in $CAMTL_CACHE_DIR, or in camtl in the user's cache)",
         completion: .directory)
@@ -97,11 +112,21 @@ struct DataOptions: SettingsGroup {
     var settings: [Setting] {
         [
             Setting("data_dir", path: dataDir), Setting("tasks", tasks.map(absolute)), Setting("overwrite_cache", overwriteCache),
-            Setting("cache_dir", path: cacheDir),
+            Setting("max_train_samples", maxTrainSamples), Setting("max_eval_samples", maxEvalSamples),
+            Setting("max_predict_samples", maxPredictSamples), Setting("cache_dir", path: cacheDir),
         ]
     }
 
-    func check(_ problems: inout Problems) { DataOptions.check(dataDir: dataDir, tasks: tasks, &problems) }
+    func check(_ problems: inout Problems) {
+        DataOptions.check(dataDir: dataDir, tasks: tasks, &problems)
+        let limits = [
+            ("max_train_samples", maxTrainSamples), ("max_eval_samples", maxEvalSamples),
+            ("max_predict_samples", maxPredictSamples),
+        ]
+        for case (let name, let text?) in limits where ExampleLimit(text) == nil {
+            problems.add("--\(name) is \(text); it has to be a number of rows, 1 or more, or a share, such as 10% or 0.1")
+        }
+    }
 
     /// Wants GLUE's folder for GLUE's tasks.
     static func check(dataDir: String?, tasks: [String], _ problems: inout Problems) {
@@ -153,6 +178,9 @@ extension RunConfiguration {
         self.catalogue = catalogue
         taskNames = names.isEmpty ? nil : names
         overwritesCache = data.overwriteCache
+        trainingLimit = data.maxTrainSamples.flatMap(ExampleLimit.init)
+        evaluationLimit = data.maxEvalSamples.flatMap(ExampleLimit.init)
+        predictionLimit = data.maxPredictSamples.flatMap(ExampleLimit.init)
         self.training.sampling = try sampling.resolved()
         self.training.groupsByLength = sampling.groupsByLength
         training.apply(to: &self.training)

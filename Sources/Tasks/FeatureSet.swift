@@ -77,6 +77,21 @@ public final class FeatureSet: Sendable {
         return FeatureSet(self, places: places, identity: identity)
     }
 
+    /// The positions of the first example of each row: those that are no further window.
+    public func rowStarts() -> [UInt32] {
+        var starts: [UInt32] = []
+        for index in 0..<count {
+            if index % (1 << 16) == 0 { releasePages() }
+            if index == 0 || !isContinuation(at: index) { starts.append(UInt32(index)) }
+        }
+        return starts
+    }
+
+    private func isContinuation(at index: Int) -> Bool {
+        let record = record(at: index)
+        return record.extraCount > 0 && marks(at: index).isContinuation
+    }
+
     /// The number of examples, at least 1.
     public var count: Int { places?.count ?? header.count }
 

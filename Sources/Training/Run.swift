@@ -25,6 +25,10 @@ public struct RunConfiguration: Sendable {
     /// Where encoded examples are kept from run to run.
     public var cacheDirectory: URL
     public var overwritesCache = false
+    /// How many rows of each training set, each dev set and each test set are used at most; nil is all.
+    public var trainingLimit: ExampleLimit?
+    public var evaluationLimit: ExampleLimit?
+    public var predictionLimit: ExampleLimit?
     public var trains = false
     public var evaluates = false
     /// Whether the test sets are predicted and a submission is written, into the output directory.
@@ -328,6 +332,16 @@ public struct Run {
         if configuration.predicts, !tasks.isEmpty { try checkTestFiles(of: tasks) }
     }
 
+    /// The rows of a set that are used: those of training and dev sets are drawn, of a test set the first.
+    private func limited(_ features: FeatureSet, _ name: String, _ split: Split) -> FeatureSet {
+        let seed = configuration.training.seed
+        return switch split {
+        case .train: configuration.trainingLimit?.part(of: features, "\(name) train", seed: seed) ?? features
+        case .dev: configuration.evaluationLimit?.part(of: features, "\(name) dev", seed: seed) ?? features
+        case .test: configuration.predictionLimit?.part(of: features, name, seed: nil) ?? features
+        }
+    }
+
     /// The examples of the run's tasks, encoded.
     func loadData(_ trained: TrainedModel) throws -> [TaskData] {
         let model = trained.model.configuration
@@ -339,7 +353,8 @@ public struct Run {
                 of: task, in: file, dataDirectory: configuration.dataDirectory,
                 overwrite: configuration.overwritesCache)
         }
-        func reported(_ set: String, _ split: Split, _ features: FeatureSet) throws -> FeatureSet {
+        func reported(_ set: String, _ split: Split, _ all: FeatureSet) throws -> FeatureSet {
+            let features = limited(all, set, split)
             try report(
                 .encoded(
                     set: set, split: split, examples: features.count, skippedRows: features.skippedRows,

@@ -48,6 +48,23 @@ final class DevSplitTests: ToyTestCase {
         XCTAssertEqual(targets(parts.dev).map { ["a", "b", "c"][Int($0[0])] }, dev.map { labels[$0 - 2] })
     }
 
+    func testALimitDrawsRowsByTheSeedOrTakesTheFirst() throws {
+        let (whole, _) = try features(Classification(labels: ["a", "b"]), repeated([("a", 30), ("b", 10)]))
+        let limit = try XCTUnwrap(ExampleLimit("12"))
+        let drawn = limit.part(of: whole, "own train", seed: 1)
+        XCTAssertEqual(lines(drawn).count, 12)
+        XCTAssertEqual(lines(drawn), lines(drawn).sorted())
+        XCTAssertEqual(lines(drawn), lines(limit.part(of: whole, "own train", seed: 1)))
+        XCTAssertEqual(drawn.identity, limit.part(of: whole, "own train", seed: 1).identity)
+        XCTAssertNotEqual(lines(drawn), lines(limit.part(of: whole, "own train", seed: 2)))
+        XCTAssertNotEqual(drawn.identity, limit.part(of: whole, "own train", seed: 2).identity)
+        XCTAssertEqual(lines(limit.part(of: whole, "own", seed: nil)), Array(2...13))
+        for (text, count) in [("10%", 4), ("0.5", 20), ("1", 1), ("1.0", 40), ("0.001", 1), ("41", 40)] {
+            XCTAssertEqual(ExampleLimit(text)?.part(of: whole, "own", seed: nil).count, count, text)
+        }
+        for text in ["0", "-3", "0%", "1.5", "101%", "", "ten", "nan"] { XCTAssertNil(ExampleLimit(text), text) }
+    }
+
     func testEachClassHasItsShare() throws {
         let labels = repeated([("a", 60), ("b", 30), ("c", 10)])
         let parts = try split(Classification(labels: ["a", "b", "c"]), labels, share: 0.2)

@@ -22,14 +22,10 @@ public struct DevSplit: Sendable {
     /// - Throws: `TaskError.tooFewExamples` if the set has too few examples for two parts.
     func split(_ whole: FeatureSet, of task: TaskDefinition) throws -> (train: FeatureSet, dev: FeatureSet) {
         // The windows of a row stay together.
-        var starts: [UInt32] = []
-        var strata: [Float] = []
-        for index in 0..<whole.count {
-            if index % (1 << 16) == 0 { whole.releasePages() }
-            let marks = whole.marks(at: index)
-            if marks.isContinuation, !starts.isEmpty { continue }
-            starts.append(UInt32(index))
-            strata.append(task.stratum(of: marks.target))
+        let starts = whole.rowStarts()
+        let strata = starts.enumerated().map { row, index in
+            if row % (1 << 16) == 0 { whole.releasePages() }
+            return task.stratum(of: whole.target(at: Int(index)))
         }
         let isDev = try devPart(of: strata, task)
         func places(_ part: Bool) -> [UInt32] {
