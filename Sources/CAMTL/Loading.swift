@@ -44,14 +44,23 @@ extension CAMTLModel {
     public func load(
         from folder: URL, isComplete: Bool, seed: UInt64, dtype: DType = .float32, device: Device = .cpu
     ) throws -> LoadReport {
+        try load(from: folder, isComplete: isComplete, seed: seed, dtype: dtype, device: device, changes: nil)
+    }
+
+    /// - Parameter changes: where the file has other tasks than the model.
+    func load(
+        from folder: URL, isComplete: Bool, seed: UInt64, dtype: DType = .float32, device: Device = .cpu,
+        changes: TaskChanges?
+    ) throws -> LoadReport {
         let file = try Self.checkpoint(in: folder)
         let names = CheckpointNames(file, hasOneTask: isComplete && configuration.tasks.count == 1)
         let parameters = namedParameters()
-        try check(parameters, names, file, isComplete: isComplete)
+        try check(parameters, names, file, isComplete: isComplete, changes)
 
         var report = LoadReport(path: file.url.path)
         try materialize(seed: seed, dtype: dtype, device: device) { name, parameter in
-            guard let source = names.nameInFile[name], let info = file.info(source) else {
+            let nameThere = changes.map { $0.source(of: name) } ?? name
+            guard let source = nameThere.flatMap({ names.nameInFile[$0] }), let info = file.info(source) else {
                 report.new.append(name)
                 return nil
             }
@@ -60,9 +69,11 @@ extension CAMTLModel {
                 try Tensor(bytes: $0, shape: info.shape, dtype: info.dtype).to(dtype)
             }
             if try !tensor.isFinite { report.notFinite.append(name) }
-            return tensor
+            guard let changes, name == TaskChanges.embeddingName else { return tensor }
+            return try changes.embeddings(
+                tensor, names: configuration.tasks.map(\.name), std: configuration.backbone.initializerRange, seed: seed)
         }
-        let known = Set(parameters.map(\.name))
+        let known = Set(parameters.compactMap { name, _ in changes.map { $0.source(of: name) } ?? name })
         report.unused = zip(names.names, file.names).filter { !known.contains($0.0) }.map(\.1)
         return report
     }
@@ -86,17 +97,21 @@ extension CAMTLModel {
 
     private func check(
         _ parameters: [(name: String, parameter: Parameter)], _ names: CheckpointNames, _ file: Checkpoint,
-        isComplete: Bool
+        isComplete: Bool, _ changes: TaskChanges?
     ) throws {
         var missing: [String] = []
         var misshapen: [String] = []
         var ambiguous: [String] = []
-        for (name, parameter) in parameters {
+        for (ownName, parameter) in parameters {
+            // A new task's decoder is in no file.
+            guard let name = changes.map({ $0.source(of: ownName) }) ?? ownName else { continue }
+            var shape = parameter.shape
+            if let changes, name == TaskChanges.embeddingName { shape[0] = changes.fileTasks }
             if let (first, second) = names.repeated[name] {
                 ambiguous.append("\(first) and \(second) are both \(name)")
             } else if let source = names.nameInFile[name], let info = file.info(source) {
-                if info.shape != parameter.shape {
-                    misshapen.append("\(source) is \(info.shape), and the model's is \(parameter.shape)")
+                if info.shape != shape {
+                    misshapen.append("\(source) is \(info.shape), and the model's is \(shape)")
                 } else if !info.dtype.isFloatingPoint {
                     misshapen.append("\(source) holds \(info.dtype) and not floating-point numbers")
                 }
@@ -114,7 +129,7 @@ extension CAMTLModel {
             "; the file's names begin with \(prefix.debugDescription): save the encoder's own state dict"
         }
         if !missing.isEmpty { throw fail("tensors of the model are missing", missing, hint ?? "") }
-        let decoders = Set(decoders.indices.map { "\($0)" })
+        let decoders = Set((0..<(changes?.fileTasks ?? decoders.count)).map { "\($0)" })
         let strangers = names.names.filter { name in
             let parts = name.split(separator: ".")
             return parts.count > 1 && parts[0] == "decoders" && !decoders.contains(String(parts[1]))

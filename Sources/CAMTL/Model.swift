@@ -75,6 +75,9 @@ public final class CAMTLModel: Module {
 
     public private(set) var configuration: ModelConfiguration
 
+    /// The embeddings of tasks that don't train beside one that does, by the tasks' positions.
+    var keptEmbeddings: [(task: Int, row: Tensor)] = []
+
     /// The model without values: `materialize` or `load` gives it some.
     public init(_ configuration: ModelConfiguration) throws {
         try configuration.validate()

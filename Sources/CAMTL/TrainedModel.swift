@@ -31,6 +31,12 @@ public final class TrainedModel {
         public var seed: UInt64 = 42
         /// Where the model computes.
         public var device = Device.cpu
+        /// Whether tasks that a trained model doesn't know are added to it; else they are refused.
+        public var addsTasks = false
+        /// What their embeddings are at first.
+        public var newTaskEmbedding = NewTaskEmbedding.mean
+        /// The names of tasks that are taken from a trained model.
+        public var droppedTasks: [String] = []
         /// What it computes its layers' products in: see `CAMTLModel.productType`.
         public var productType: DType?
 
@@ -60,7 +66,7 @@ public final class TrainedModel {
         model = try CAMTLModel(configuration)
         let loading = try model.load(
             from: folder, isComplete: file.trained != nil || request.mustBeTrained, seed: request.seed,
-            device: request.device)
+            device: request.device, changes: TrainedModel.changes(file, configuration, request))
         if !loading.notFinite.isEmpty {
             throw ModelError.badModel(
                 path: loading.path,
@@ -93,6 +99,9 @@ public final class TrainedModel {
     ) throws -> ModelConfiguration {
         func fail(_ reason: String) -> ModelError { .badModel(path: folder.path, reason: reason) }
         guard let trained = file.trained else {
+            if let name = request.droppedTasks.first {
+                throw fail("this is no trained model, which would have the task \(name) to drop")
+            }
             if request.mustBeTrained { return try trainedElsewhere(file, request, folder: folder) }
             guard let tasks = request.tasks else {
                 throw fail("this is a pretrained encoder and no trained model: config.json has no entry \"camtl\"")
@@ -113,14 +122,47 @@ public final class TrainedModel {
             throw ModelError.badConfiguration([problem])
         }
         let unknown = (request.tasks ?? []).map(\.name).filter { name in !trained.tasks.contains { $0.name == name } }
-        if !unknown.isEmpty {
+        let kept = try TrainedModel.kept(trained.tasks, request, fail)
+        if let name = kept.map(\.name).isEmpty && unknown.isEmpty ? request.droppedTasks.first : nil {
+            throw fail("without \(name) the model has no task left")
+        }
+        if !unknown.isEmpty, !request.addsTasks {
             throw fail(
                 "this model has no decoder for \(unknown.joined(separator: ", ")); its tasks are "
                     + trained.tasks.map(\.name).joined(separator: ", "))
         }
         return ModelConfiguration(
             encoderType: trained.encoderType, backbone: file.backbone,
-            maxSequenceLength: request.maxSequenceLength ?? trained.maxSequenceLength, tasks: trained.tasks)
+            maxSequenceLength: request.maxSequenceLength ?? trained.maxSequenceLength,
+            tasks: kept + (request.tasks ?? []).filter { unknown.contains($0.name) })
+    }
+
+    /// The tasks of a trained model that stay.
+    private static func kept(
+        _ tasks: [TaskHead], _ request: Request, _ fail: (String) -> ModelError
+    ) throws -> [TaskHead] {
+        let names = tasks.map(\.name)
+        for name in request.droppedTasks {
+            guard names.contains(name) else {
+                let hint = nearestName(to: name, among: names).map { "; did you mean \($0)?" } ?? ""
+                throw fail("there is no task \(name) to drop; the model's are \(names.joined(separator: ", "))\(hint)")
+            }
+            if request.tasks?.contains(where: { $0.name == name }) == true {
+                throw fail("\(name) is to be dropped and is a task of this run")
+            }
+        }
+        return tasks.filter { !request.droppedTasks.contains($0.name) }
+    }
+
+    /// What a model's tasks are beside those of its file; nil where they are the same.
+    private static func changes(
+        _ file: ConfigurationFile, _ configuration: ModelConfiguration, _ request: Request
+    ) -> TaskChanges? {
+        guard let names = file.trained?.tasks.map(\.name) else { return nil }
+        let changes = TaskChanges(
+            sources: configuration.tasks.map { names.firstIndex(of: $0.name) }, fileTasks: names.count,
+            embedding: request.newTaskEmbedding)
+        return changes.isEmpty ? nil : changes
     }
 
     /// The model in a folder that another program trained.

@@ -30,6 +30,21 @@ struct ModelOptions: SettingsGroup {
         help: "Layers whose pretrained weights stay as they are, such as 0-5; the embeddings then do too. (default: none)")
     var freezeEncoderLayers: String?
 
+    @Option(
+        name: .customLong("new_task_init"),
+        help: "What the embedding of a task that a trained model doesn't know starts as: mean (of the known ones), random, nearest (of the known ones, by the loss), or a known task's name. (default: mean)")
+    var newTaskInit: String?
+
+    @Flag(
+        name: .customLong("train_only_new_tasks"),
+        help: "Train the embeddings and decoders of tasks that the model doesn't know; all else stays bit for bit as it is.")
+    var trainOnlyNewTasks = false
+
+    @Option(
+        name: .customLong("drop_tasks"), parsing: .upToNextOption,
+        help: "Names of a trained model's tasks that are taken from it. (default: none)")
+    var dropTasks: [String] = []
+
     /// The names that stand for an encoder type on a pretrained encoder.
     private static let variants: [String: (EncoderType, encoder: String)] = [
         "CA-MTL-base": (.caMTLBase, "bert-base-cased"), "CA-MTL-large": (.caMTLLarge, "bert-large-cased"),
@@ -46,7 +61,8 @@ struct ModelOptions: SettingsGroup {
                 ? Setting("model_name_or_path", path: modelNameOrPath)
                 : Setting("model_name_or_path", modelNameOrPath),
             Setting("encoder_type", encoderType?.rawValue), Setting("max_seq_length", maxSeqLength),
-            Setting("freeze_encoder_layers", freezeEncoderLayers),
+            Setting("freeze_encoder_layers", freezeEncoderLayers), Setting("new_task_init", newTaskInit),
+            Setting("train_only_new_tasks", trainOnlyNewTasks), Setting("drop_tasks", dropTasks),
         ]
     }
 
@@ -56,6 +72,9 @@ struct ModelOptions: SettingsGroup {
             problems.add("--max_seq_length is \(length); a sequence has at least 3 tokens")
         }
         _ = problems.catching { try freezing() }
+        if trainOnlyNewTasks, freezeEncoderLayers != nil {
+            problems.add("--train_only_new_tasks freezes all layers; leave --freeze_encoder_layers out")
+        }
     }
 
     func freezing() throws -> FreezeRange? { try freezeEncoderLayers.map(FreezeRange.init(parsing:)) }
@@ -175,6 +194,9 @@ extension RunConfiguration {
         self.model.maxSequenceLength = model.maxSeqLength
         self.model.seed = training.seed
         freezing = try model.freezing()
+        self.model.newTaskEmbedding = model.newTaskInit.map(NewTaskEmbedding.init) ?? .mean
+        self.model.droppedTasks = model.dropTasks
+        trainsOnlyNewTasks = model.trainOnlyNewTasks
         self.catalogue = catalogue
         taskNames = names.isEmpty ? nil : names
         overwritesCache = data.overwriteCache

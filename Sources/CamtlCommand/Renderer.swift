@@ -31,6 +31,8 @@ final class Renderer {
                     + "files' sizes as they were is not noticed")
         case .nothingToResume: line("there is no checkpoint to go on from; training starts at the beginning")
         case .frozen(let report): show(report)
+        case .placed(let task, let near, let loss):
+            line("\(task) starts with the task embedding of \(near): its loss is \(String(format: "%.4f", loss))")
         case .encoded(let set, let split, let examples, let skipped, let origin):
             let damaged = skipped == 0 ? "" : ", \(skipped) rows left out, damaged or without a label"
             line("\(set) \(split.rawValue): \(examples) examples\(damaged) (\(origin.text))")

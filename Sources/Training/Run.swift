@@ -38,6 +38,8 @@ public struct RunConfiguration: Sendable {
     /// Where TensorBoard's event files go; nil writes none.
     public var loggingDirectory: URL?
     public var freezing: FreezeRange?
+    /// Whether nothing trains but the embeddings and decoders of tasks that the model doesn't know.
+    public var trainsOnlyNewTasks = false
     public var training = TrainingSettings()
     /// The settings as they are saved with a training run; nothing is read from them.
     public var record = SettingsRecord()
@@ -79,6 +81,8 @@ public enum RunEvent: Sendable {
     /// There is nothing to go on from: training starts at the beginning.
     case nothingToResume
     case frozen(FreezeReport)
+    /// A new task's embedding starts as that of a known one, under which its training set's loss is the lowest.
+    case placed(task: String, near: String, loss: Double)
     case encoded(set: String, split: Split, examples: Int, skippedRows: Int, FeatureSet.Origin)
     /// A task is evaluated on a file that it is trained on.
     case evaluatesOnTraining(task: String, path: String)
@@ -100,6 +104,8 @@ public enum RunError: Error, CustomStringConvertible, Sendable {
     /// The checkpoints of the output folder can't be gone on from.
     case noUsableCheckpoint(path: String, reason: String)
     case nothingToDo
+    /// Nothing but new tasks is to train, and there are none.
+    case noNewTasks(String)
     /// The encoder has no token type for a second text, which these tasks have.
     case encoderTakesNoPairs(path: String, tasks: [String])
     /// None of the run's test sets can be predicted.
@@ -119,6 +125,7 @@ public enum RunError: Error, CustomStringConvertible, Sendable {
         case .encoderTakesNoPairs(let path, let tasks):
             "\(path): config.json's type_vocab_size is 1, so that the encoder has no token type for the second text of "
                 + "\(tasks.joined(separator: ", ")): leave these --tasks out, or use another encoder"
+        case .noNewTasks(let reason): "there are no new tasks to train: \(reason)"
         case .nothingToDo: "there is nothing to do: give --do_train, --do_eval or --do_predict"
         case .nothingToPredict(let reasons): "there is nothing to predict: \(reasons.joined(separator: "\n"))"
         case .unknownMetric(let name, let nearest, let known):
@@ -174,6 +181,7 @@ public struct Run {
         try team?.checkAgreement(identity(trained, tasks))
         var summary: TrainingSummary?
         if configuration.trains, let output = configuration.outputDirectory {
+            if checkpoint == nil { try placeNewTasks(trained, tasks) }
             summary = try train(trained, tasks, from: checkpoint, output: output)
             tasks = try trainedTasks(tasks, trained)
         }
@@ -185,6 +193,32 @@ public struct Run {
             try predict(trained, tasks, output: output)
         }
     }
+
+    /// Gives new tasks the embeddings of the known ones that suit them best, where that is wanted.
+    private func placeNewTasks(_ trained: TrainedModel, _ tasks: [TaskData]) throws {
+        let configuration = trained.model.configuration
+        guard self.configuration.model.newTaskEmbedding == .nearest, configuration.encoderType != .bert,
+            let known = try ConfigurationFile(folder: self.configuration.modelFolder).trained?.tasks.map(\.name)
+        else { return }
+        let candidates = configuration.tasks.indices.filter { known.contains(configuration.tasks[$0].name) }
+        let evaluator = Evaluator(
+            model: trained.model, batchSize: self.configuration.training.evaluationBatchSize, team: team)
+        for task in tasks where !known.contains(task.definition.name) {
+            guard let train = task.train else { continue }
+            let rows = Run.rowsToPlaceBy.part(of: train, task.definition.name, seed: self.configuration.training.seed)
+            let losses = try candidates.map { candidate in
+                try trained.model.setEmbedding(ofTask: task.id, asOf: candidate)
+                return try evaluator.loss(of: rows, task)
+            }
+            guard let best = losses.indices.min(by: { losses[$0] < losses[$1] }) else { continue }
+            try trained.model.setEmbedding(ofTask: task.id, asOf: candidates[best])
+            try report(
+                .placed(task: task.definition.name, near: configuration.tasks[candidates[best]].name, loss: losses[best]))
+        }
+    }
+
+    /// Rows of a training set that tell the embeddings of known tasks apart well enough.
+    private static let rowsToPlaceBy = ExampleLimit.rows(1024)
 
     /// All that decides what the run computes, the weights it begins with included.
     private func identity(_ trained: TrainedModel, _ tasks: [TaskData]) throws -> [String: String] {
@@ -293,6 +327,8 @@ public struct Run {
     /// - Parameter extraTasks: a new model's tasks besides those of the configuration.
     func loadModel(from folder: URL, extraTasks: [TaskHead] = []) throws -> TrainedModel {
         var request = configuration.model
+        // A checkpoint of the run is without them already.
+        if folder != configuration.modelFolder { request.droppedTasks = [] }
         let known = try ConfigurationFile(folder: folder).trained?.tasks
         var tasks = try configuration.taskNames?.map { name in
             try configuration.catalogue.task(named: name, in: known?.first { $0.name == name })
@@ -300,7 +336,9 @@ public struct Run {
         if tasks == nil, configuration.trains, known == nil { tasks = GLUE.tasks }
         let all = try tasks ?? known?.map { try configuration.catalogue.task(named: $0.name, in: $0) } ?? []
         // Those that a trained model doesn't have are the model's to refuse.
-        try checkFiles(of: all.filter { task in known?.contains { $0.name == task.name } ?? true })
+        let isKnown = { (task: TaskDefinition) in known?.contains { $0.name == task.name } ?? true }
+        try checkFiles(of: configuration.trains ? all : all.filter(isKnown))
+        request.addsTasks = configuration.trains
         request.tasks = tasks?.map(\.head)
         request.mustBeTrained = !configuration.trains
         request.productType = configuration.training.mixedPrecision?.type
@@ -308,11 +346,25 @@ public struct Run {
         try report(.computing(on: request.device))
         let trained = try TrainedModel(folder: folder, request)
         try report(.loaded(trained.model.configuration, trained.loading))
-        try report(
-            .frozen(
-                trained.model.freeze(
-                    configuration.freezing, asOriginal: configuration.training.reproducesOriginal)))
+        let frozen =
+            configuration.trains && configuration.trainsOnlyNewTasks
+            ? try trained.model.trainOnly(newTasks(of: trained.model.configuration))
+            : try trained.model.freeze(
+                configuration.freezing, asOriginal: configuration.training.reproducesOriginal)
+        try report(.frozen(frozen))
         return trained
+    }
+
+    /// The positions of a model's tasks that the model which the run begins with doesn't know.
+    private func newTasks(of model: ModelConfiguration) throws -> [Int] {
+        guard let known = try ConfigurationFile(folder: configuration.modelFolder).trained?.tasks.map(\.name) else {
+            throw RunError.noNewTasks("--model_name_or_path is no trained model, whose tasks would stay as they are")
+        }
+        let new = model.tasks.indices.filter { !known.contains(model.tasks[$0].name) }
+        guard !new.isEmpty else {
+            throw RunError.noNewTasks("--tasks names none that the model doesn't know; its tasks are \(known.joined(separator: ", "))")
+        }
+        return new
     }
 
     /// Whether the dev sets are evaluated at some time.
@@ -373,6 +425,7 @@ public struct Run {
         }
         let wanted = configuration.taskNames ?? model.tasks.map(\.name)
         try checkPairs(wanted, trained)
+        let onlyNew = configuration.trains && configuration.trainsOnlyNewTasks ? try newTasks(of: model) : nil
         return try wanted.map { name in
             guard let id = model.tasks.firstIndex(where: { $0.name == name }) else {
                 preconditionFailure("a model that was loaded for tasks has them")
@@ -381,15 +434,16 @@ public struct Run {
             if !configuration.trains, let option = task.kind.unfoundOption {
                 throw TaskError.notFoundInTraining(task: name, option: option)
             }
-            let needsDev = needsDev || configuration.trains && task.kind.fitsDevSet
+            let trains = configuration.trains && onlyNew?.contains(id) ?? true
+            let needsDev = needsDev || trains && task.kind.fitsDevSet
             var data = TaskData(definition: task, id: id, train: nil, dev: [])
-            if let share = task.devShare, configuration.trains || needsDev {
+            if let share = task.devShare, trains || needsDev {
                 let parts = try DevSplit(share: share, seed: configuration.training.seed)
                     .split(features(task, task.train), of: task)
-                if configuration.trains { data.train = try reported(name, .train, parts.train) }
+                if trains { data.train = try reported(name, .train, parts.train) }
                 if needsDev { data.dev = [(name, try reported(name, .dev, parts.dev))] }
             } else {
-                if configuration.trains { data.train = try reported(task, task.train, .train) }
+                if trains { data.train = try reported(task, task.train, .train) }
                 if needsDev { try checkApart(task) }
                 if needsDev { data.dev = try task.dev.map { ($0.name, try reported(task, $0, .dev)) } }
             }

@@ -72,7 +72,7 @@ enum UsageText {
         "encoder_type", "cache_dir", "dropout", "reproduce_original", "predict_probabilities",
         "metric_for_best_model", "load_best_model_at_end", "early_stopping_patience", "resume_from_checkpoint",
         "sampling", "uncertainty_score", "uncertainty_dropout", "uncertainty_scoring", "eval_precision",
-        "group_by_length", "max_train_samples", "max_eval_samples", "max_predict_samples", "threads", "bf16", "tf32", "ddp_timeout",
+        "group_by_length", "new_task_init", "train_only_new_tasks", "drop_tasks", "max_train_samples", "max_eval_samples", "max_predict_samples", "threads", "bf16", "tf32", "ddp_timeout",
         "gradient_checkpointing", "verbose",
     ]
 }

@@ -166,6 +166,11 @@ public struct Evaluator {
         return logits.enumerated().map { DecodedExample(logits: $1, marks: features.marks(at: $0)) }
     }
 
+    /// The mean loss of a set's examples.
+    func loss(of features: FeatureSet, _ task: TaskData) throws -> Double {
+        try loss(decoded(features, of: task), kind: task.definition.kind)
+    }
+
     /// Evaluates the tasks' dev sets.
     public func evaluate(_ tasks: [TaskData]) throws -> EvaluationReport { try evaluate(tasks, fits: false).report }
 

@@ -31,6 +31,7 @@ public final class Updater {
         public var isSkipped = false
     }
 
+    private let model: CAMTLModel
     private let parameters: [Parameter]
     /// The parameters by name, in the optimiser's order.
     private let optimized: [(name: String, parameter: Parameter)]
@@ -56,6 +57,7 @@ public final class Updater {
         _ model: CAMTLModel, settings: OptimizerSettings, totalSteps: Int, keepsZeroGradients: Bool = false,
         team: Team? = nil
     ) throws {
+        self.model = model
         let trainable = model.namedParameters().filter(\.parameter.isTrainable)
         parameters = trainable.map(\.parameter)
         let (decayed, kept) = (
@@ -151,6 +153,7 @@ public final class Updater {
     private func apply(_ body: (AdamW, _ rate: Double) throws -> Void) throws -> Double {
         let rate = schedule.rate(at: stepsTaken)
         try body(optimizer, rate)
+        try model.restoreKeptEmbeddings()
         try optimizer.clearGradients(toZero: keepsZeroGradients)
         stepsTaken += 1
         return rate
