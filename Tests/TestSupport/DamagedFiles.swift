@@ -67,7 +67,9 @@ public final class DamagedFiles {
             try damaged.write(to: url)
             let input = "\(kind) \(counts.inputs)"
             watch.begin(input) { [kept] in DamagedFiles.keep(damaged, of: input, name, in: kept) }
-            for problem in problems(&counts, read) { fail("\(input) of seed \(seed): \(problem)", damaged, input, name) }
+            for problem in problems(&counts, read) {
+                fail("\(input) of seed \(seed): \(problem)", damaged, input, name)
+            }
             watch.end()
             counts.inputs += 1
             try content.write(to: url)

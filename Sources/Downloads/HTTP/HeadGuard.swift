@@ -54,7 +54,9 @@ private enum HeadGuard {
     static let readInformation = next("curl_multi_info_read").map { unsafeBitCast($0, to: ReadInformation.self) }
 
     /// libcurl's function of that name.
-    private static func next(_ name: String) -> UnsafeMutableRawPointer? { dlsym(UnsafeMutableRawPointer(bitPattern: -1), name) }
+    private static func next(_ name: String) -> UnsafeMutableRawPointer? {
+        dlsym(UnsafeMutableRawPointer(bitPattern: -1), name)
+    }
 
     /// Whether a function is of Foundation. What else may use libcurl in the process is left alone.
     static func isFoundations(_ function: UnsafeMutableRawPointer) -> Bool {
@@ -84,7 +86,8 @@ private enum HeadGuard {
             // In any case, as libcurl takes it.
             if String(decoding: line.prefix(5), as: UTF8.self).uppercased() == "HTTP/" { known.place = .inHead }
             let isOwners = known.place != .behindHead
-            if known.place == .inHead, line.first == 0x0A || line.starts(with: "\r\n".utf8) { known.place = .behindHead }
+            let isBlank = line.first == 0x0A || line.starts(with: "\r\n".utf8)
+            if isBlank, known.place == .inHead { known.place = .behindHead }
             transfers[UInt(bitPattern: transfer)] = known
             return isOwners ? known : nil
         }
