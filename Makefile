@@ -119,12 +119,12 @@ test: ctorch
 	    python3 Scripts/run_tests.py --times .build/test-times.txt $(TEST_FLAGS) \
 	    -- .build/release/camtlPackageTests.xctest $(wildcard Tests/*Tests.py)
 
-# Damages files of every kind, for SECONDS, in ways that SEED decides, and reads them as a run would.
+# Damages files of every kind, for SECONDS together, in ways that SEED decides, and reads them as a run would.
 SECONDS ?= 60
 SEED ?= 1
 fuzz: tests
-	@CAMTL_FUZZ_SECONDS='$(SECONDS)' CAMTL_FUZZ_SEED='$(SEED)' python3 Scripts/run_tests.py --only DamagedFilesTests \
-	    -- .build/release/camtlPackageTests.xctest
+	@CAMTL_FUZZ_SECONDS='$(SECONDS)' CAMTL_FUZZ_SEED='$(SEED)' CAMTL_PROGRAM='$(PROGRAM)' \
+	    python3 Scripts/run_tests.py --only DamagedFilesTests -- .build/release/camtlPackageTests.xctest
 
 # Works in a copy in .build/mutate; MUTATIONS are names of Scripts/mutations.txt, where `*` stands for anything.
 mutate: setup

@@ -42,9 +42,11 @@ let libraries: [LinkerSetting] =
         ]),
     ]
 
-// Of the functions that Foundation looks for in libcurl, Downloads has one in its place. See ContentLengthGuard.swift.
+// Of the functions that Foundation looks for in libcurl, Downloads has some in their place. See ContentLengthGuard.swift
+// and HeadGuard.swift.
+let replaced = ["curl_easy_getinfo", "curl_easy_setopt", "curl_easy_cleanup", "curl_multi_info_read"]
 let guarded: [LinkerSetting] =
-    usesPkgConfig ? [] : [.unsafeFlags(["-Xlinker", "--export-dynamic-symbol=curl_easy_getinfo"])]
+    usesPkgConfig ? [] : [.unsafeFlags(replaced.flatMap { ["-Xlinker", "--export-dynamic-symbol=\($0)"] })]
 
 let swift: [SwiftSetting] = [.enableUpcomingFeature("ExistentialAny")]
 // Optimising the tests takes several times as long as compiling them, and they spend their time in what they test.

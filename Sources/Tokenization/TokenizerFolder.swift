@@ -179,12 +179,15 @@ extension TokenizerFolder {
 
     /// Gives those without an id the vocabulary's, or the next after the others', as the packages do.
     private func withIDs(_ entries: [TokenEntry]) throws -> [AddedToken] {
-        var next = max(vocabulary.count, (entries.compactMap(\.id).max() ?? -1) + 1)
-        return try entries.map { entry in
-            if let id = entry.id {
+        let given = try entries.map { entry in
+            try entry.id.map { id in
                 guard let id = Int32(exactly: id), id >= 0 else { throw conflict(entry, "its id is \(id)") }
-                return completed(entry, id: id)
+                return id
             }
+        }
+        var next = max(vocabulary.count, (given.compactMap { $0 }.max().map(Int.init) ?? -1) + 1)
+        return try zip(entries, given).map { entry, id in
+            if let id { return completed(entry, id: id) }
             if let id = vocabulary.id(of: entry.content) { return completed(entry, id: id) }
             guard vocabulary.id(of: SpecialTokens.maskText) != nil || !findsMask else {
                 throw conflict(

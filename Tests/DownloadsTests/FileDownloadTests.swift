@@ -178,7 +178,7 @@ final class FileDownloadTests: DownloadTestCase {
         XCTAssertEqual(delay("Wed, 21 Oct 2015 07:28:00 GMT"), 0)
         XCTAssertGreaterThan(delay("Wed, 21 Oct 2099 07:28:00 GMT") ?? 0, 1e8)
         XCTAssertEqual(delay("2.5"), 2.5)
-        for wrong in ["soon", "-1", "nan", ""] { XCTAssertNil(delay(wrong), wrong) }
+        for wrong in ["soon", "-1", "nan", "", "Wed, 21 Oct 2015 07:28:\u{301}00 GMT"] { XCTAssertNil(delay(wrong), wrong) }
         for endless in ["1e300", "inf", "9223372036854775808", "Fri, 31 Dec 9999 23:59:59 GMT"] {
             XCTAssertEqual(delay(endless), 1e9, endless)
         }
@@ -250,6 +250,27 @@ final class FileDownloadTests: DownloadTestCase {
         try start(raw("HTTP/1.1 200 OK\nContent-Length: 9223372036854775807\n\n"))
         let head = try client.answer(to: HTTPRequest(method: "HEAD", url: url))
         XCTAssertEqual(head.contentLength, .max)
+    }
+
+    func testAnAnswerThatBreaksOffWithinItsHeadIsTriedAgain() throws {
+        let heads = ["HTTP/1.1 200 OK\n", "HTTP/1.1 200 OK\nContent-Length: 5000", "HTTP/1.1 302 Found\nLocation: /a\n"]
+        try start(contentsOf: heads.map { raw($0) })
+        try fetch()
+        XCTAssertEqual(events.retries.count, 3)
+        XCTAssertEqual(Set(events.retries).count, 1, "\(events.retries)")
+        try start(contentsOf: Array(repeating: raw("HTTP/1.1 200 OK\nServer: a"), count: 4))
+        assertEnds("receiving data from the peer", leaving: 500_000)
+    }
+
+    func testLinesBehindABodyInChunksAreNoHead() throws {
+        content = Data("some".utf8)
+        let body = "4\nsome\n0\nX-Checksum: 1\nX-End: 2\n\n"
+        for version in ["HTTP/1.1", "HtTp/1.1"] {
+            try start(raw("\(version) 200 OK\nTransfer-Encoding: chunked\nTrailer: X-Checksum\n\n" + body))
+            try fetch(size: nil)
+            XCTAssertEqual(events.retries, [])
+            try FileManager.default.removeItem(at: place)
+        }
     }
 
     func testARedirectionWithABodyWithoutAnEndIsLeft() throws {

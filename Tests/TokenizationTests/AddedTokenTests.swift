@@ -36,6 +36,11 @@ final class AddedTokenTests: DirectoryTestCase {
             (["added_tokens": #"{"dusk": 6}"#], ["\"dusk\"", "its id is 6, and 5"]),
             (["added_tokens": #"{"[ENT]": "6"}"#], ["added_tokens.json", "\"[ENT]\" has the id \"6\""]),
             (["added_tokens": #"{"[ENT]": 1e99}"#], ["added_tokens.json", "\"[ENT]\" has the id 1e99"]),
+            (["added_tokens": #"{"[ENT]": 9223372036854775807}"#], ["\"[ENT]\"", "its id is 9223372036854775807"]),
+            (
+                ["tokenizer_config": "{\"added_tokens_decoder\": {\"9223372036854775807\": \(plain)}}"],
+                ["\"[ENT]\"", "its id is 9223372036854775807"]
+            ),
             (["added_tokens": #"{"": 6}"#], ["1 to 1000 bytes"]),
             (["added_tokens": #"{"\u0301": 6}"#], ["nothing is left of it"]),
             (["added_tokens": "[]"], ["added_tokens.json", "not a JSON object"]),

@@ -1,7 +1,6 @@
 import CAMTL
 import Files
 import Foundation
-import Synchronization
 import Tasks
 import TestSupport
 import Tokenization
@@ -10,150 +9,137 @@ import XCTest
 
 @testable import Training
 
-/// Files that are damaged in any way are refused with a message, or read; nothing crashes, hangs, or goes on to other
-/// numbers.
-///
-/// `make fuzz SECONDS=600 SEED=2` runs it for longer, over other damage. The input at hand lies in a folder that is named
-/// at the start, so that one which ends the process can be looked at.
+/// Damaged models, data, task files, archives, caches and checkpoints: see ``DamagedFiles``.
 final class DamagedFilesTests: ToyTestCase {
-    private var seconds: Double { number("CAMTL_FUZZ_SECONDS").map(Double.init) ?? 12 }
-    private var seed: UInt64 { number("CAMTL_FUZZ_SEED").map(UInt64.init) ?? 1 }
+    private lazy var damaged = DamagedFiles(share: 0.5)
 
-    private func number(_ name: String) -> UInt32? { ProcessInfo.processInfo.environment[name].flatMap(UInt32.init) }
+    private var rows: URL { directory.appendingPathComponent("rows") }
 
-    /// What a kind of file came to.
-    private struct Counts { var inputs = 0, refused = 0, read = 0 }
-
-    /// Damages the files of a folder, one at a time, for a share of the time.
-    ///
-    /// - Parameters:
-    ///   - kind: named in the report.
-    ///   - folder: what is damaged; it is whole again at each input.
-    ///   - names: the files that are damaged.
-    ///   - share: of all the time.
-    ///   - read: reads the folder as a user's run would; what came out otherwise than of the whole file, where that is
-    ///     known, or nil if it was refused.
-    private func damage(
-        _ kind: String, _ folder: URL, _ names: [String], share: Double, _ read: () throws -> [String]?
-    ) throws {
-        let whole = try Dictionary(
-            uniqueKeysWithValues: names.map { ($0, try Data(contentsOf: folder.appendingPathComponent($0))) })
-        let watch = Watchdog(folder)
-        defer { watch.stop() }
-        var counts = Counts()
-        let start = ContinuousClock.now
-        while (ContinuousClock.now - start) / .seconds(1) < seconds * share || counts.inputs < 20 {
-            var random = RandomStream(seed: seed, purpose: "\(kind) \(counts.inputs)")
-            let name = names[Int.random(in: 0..<names.count, using: &random)]
-            guard let content = whole[name] else { continue }
-            let url = folder.appendingPathComponent(name)
-            try Damage.make(content, &random).write(to: url)
-            let input = "\(kind) \(counts.inputs)"
-            watch.begin(input)
-            do {
-                let differences = try read()
-                if let differences {
-                    counts.read += 1
-                    if !differences.isEmpty {
-                        let kept = FileManager.default.temporaryDirectory.appendingPathComponent("damaged \(input) \(name)")
-                        try? FileManager.default.copyItem(at: url, to: kept)
-                        XCTFail("\(input): other numbers, and no message: \(differences); see \(kept.path)")
-                    }
-                } else {
-                    counts.refused += 1
-                }
-            } catch {
-                XCTAssertFalse("\(error)".isEmpty, "\(kind) \(counts.inputs)")
-                counts.refused += 1
-            }
-            counts.inputs += 1
-            try content.write(to: url)
-        }
-        print(
-            "camtl: \(kind): \(counts.inputs) inputs of seed \(seed), \(counts.refused) refused, \(counts.read) read")
+    override func setUpWithError() throws {
+        try super.setUpWithError()
+        try FileManager.default.createDirectory(at: rows, withIntermediateDirectories: true)
     }
 
-    func testDamagedFilesAreRefusedOrRead() throws {
-        print("camtl: damaged files are in \(directory.path)")
+    private func write(_ text: String, to name: String) throws {
+        try Data(text.utf8).write(to: rows.appendingPathComponent(name))
+    }
+
+    // MARK: - Models
+
+    func testModels() throws {
         try writeModel(.bert, ToyModel.tinyBackbone, tasks: ["cola", "sts-b"])
-        for (name, count) in [("cola", 20), ("sts-b", 12)] { try writeData(name, train: count, dev: 4) }
-        try damage("model.safetensors, config.json", modelFolder, ["model.safetensors", "config.json"], share: 0.2) {
+        try damaged.damage("model.safetensors, config.json", modelFolder, ["model.safetensors", "config.json"], share: 0.15) {
             _ = try TrainedModel(folder: self.modelFolder)
             return []
         }
-        try damage("vocab.txt, tokenizer_config.json", modelFolder, ["vocab.txt", "tokenizer_config.json"], share: 0.1) {
-            _ = try WordPieceTokenizer(folder: self.modelFolder).encode("bak delm, Q\u{301} \u{0}", pair: "x")
-            return []
-        }
-        try damageRows()
-        try damageTaskFiles()
-        try damageArchives()
-        try damageCache()
-        try damageCheckpoints()
     }
 
-    private func damageRows() throws {
-        let rows = directory.appendingPathComponent("rows")
-        try FileManager.default.createDirectory(at: rows, withIntermediateDirectories: true)
+    // MARK: - Rows to predict
+
+    func testRowsToPredict() throws {
+        let tagging = TaskHead(name: "tags", kind: try Tagging(labels: ["O", "B-x", "I-x"]))
+        let span = TaskHead(name: "answers", kind: Span())
+        let choice = TaskHead(name: "ends", kind: Choice(), textFields: ["start"], choiceFields: ["ends"])
+        let heads = [try GLUE.task(named: "cola").head, tagging, span, choice]
+        try writeModel(.bert, ToyModel.tinyBackbone, heads: heads)
+        let cola = (0..<2).map { #"{"task": "cola", "sentence": "bak \#($0) \ud83d\ude00", "n": [1, {"a": null}]}"# }
+        let ids = #"{"task": "cola", "input_ids": [2, 5, 6, 3], "token_type_ids": [0, 0, 0, 1]}"#
+        let words = #"{"task": "tags", "words": ["bak", "\u00e9", "", "delm \u0301", "fis"]}"#
+        let text = #"{"task": "tags", "words": "bak, \ud83d\ude00 delm-fis gono lutu bak bak bak bak bak bak bak"}"#
+        let context = (0..<12).map { _ in #"\u00e9 bak \ud83d\ude00 {["# }.joined(separator: " ")
+        let question = #"{"task": "answers", "question": "ba \"k\"", "context": "\#(context)"}"#
+        let ends = #"{"task": "ends", "start": "bak", "ends": ["fis", "gono bak", "\u0000"]}"#
+        let kinds = [("a sequence", cola + [ids]), ("tagging", [words, text]), ("span", [question]), ("choice", [ends])]
         let input = rows.appendingPathComponent("rows.jsonl")
-        let lines = (0..<4).map { "{\"task\": \"cola\", \"sentence\": \"bak \($0) \\ud83d\\ude00\", \"n\": [1, {\"a\": null}]}\n" }
-        try Data(lines.joined().utf8).write(to: input)
         let predictor = Predictor(try loadModel())
-        try damage("rows to predict", rows, ["rows.jsonl"], share: 0.1) {
-            try predictor.predict(input, to: self.directory.appendingPathComponent("predicted.jsonl"))
-            return []
-        }
-        let files = ["tasks.csv", "tasks.tsv", "tasks.jsonl", "words.conll", "questions.json", "questions.jsonl"]
-        try Data("text,label\n\"ba \"\"k\"\"\nx\",a\nbak,b\nfi,a\n".utf8).write(to: rows.appendingPathComponent(files[0]))
-        try Data("text\tlabel\nba\ta\nbak\tb\nfi\ta\n".utf8).write(to: rows.appendingPathComponent(files[1]))
-        try Data((0..<3).map { "{\"text\": \"ba \($0)\", \"label\": \"\("ab".dropFirst($0 % 2).prefix(1))\"}\n" }.joined().utf8)
-            .write(to: rows.appendingPathComponent(files[2]))
-        try Data("-DOCSTART- O\n\nba O\nbak B-x\n\nfi I-x\n".utf8).write(to: rows.appendingPathComponent(files[3]))
-        let answer = #"{"text": "ba\u00e9", "answer_start": 0}"#
-        let question = #"{"id": "a", "question": "ba \"k\"", "answers": [\#(answer)], "is_impossible": false}"#
-        let other = #"{"id": "b", "question": "fi", "answers": [], "is_impossible": true}"#
-        let paragraph = #"{"qas": [\#(question), \#(other)], "context": "bak \ud83d\ude00 {[", "n": [1, {"a": null}]}"#
-        try Data(#"{"version": 2, "data": [{"paragraphs": [\#(paragraph)], "title": "x"}, {"paragraphs": []}]}"#.utf8)
-            .write(to: rows.appendingPathComponent(files[4]))
-        let detected = #"{"text": "bak", "char_spans": [[0, 2], [4, 6]]}"#
-        let detecting = #"{"qid": "a", "question": "ba", "answers": ["bak"], "detected_answers": [\#(detected)]}"#
-        let undetected = #"{"id": "b", "question": "fi", "answers": ["fi"]}"#
-        try Data("{\"header\": {}}\n{\"context\": \"bak\", \"qas\": [\(detecting), \(undetected)]}\n".utf8)
-            .write(to: rows.appendingPathComponent(files[5]))
-        let columns = [
-            "text: text, label: label", "text: text, label: label", "text: text, label: label", "text: 0, label: -1",
-            "text: [question, title], label: is_impossible", "text: [question, context], label: answers.text",
-        ]
-        let tasks = zip(files, columns).enumerated().map { index, file in
-            let type = file.1.contains("label: -1") || file.1.contains("answers") ? "multilabel" : "classification"
-            let format = file.0 == files[5] ? ", format: mrqa" : ""
-            return "  - {name: t\(index), type: \(type), train: \(file.0), \(file.1)\(format)}\n"
-        }
-        try Data(("tasks:\n" + tasks.joined()).utf8).write(to: rows.appendingPathComponent("tasks.yaml"))
-        let cache = FeatureCache(directory: cacheDirectory, tokenizer: try loadModel().tokenizer, maxSequenceLength: 8)
-        func refusals() throws -> [String] {
-            let (catalogue, names) = try TaskCatalogue.reading([rows.appendingPathComponent("tasks.yaml").path])
-            return names.compactMap { name in
-                do {
-                    let task = try catalogue.task(named: name)
-                    _ = try cache.features(of: task, in: task.train, dataDirectory: nil)
-                    return nil
-                } catch {
-                    return "\(error)"
-                }
+        for (kind, lines) in kinds {
+            try write(lines.map { $0 + "\n" }.joined(), to: "rows.jsonl")
+            let output = directory.appendingPathComponent("predicted.jsonl")
+            XCTAssertEqual(try predictor.predict(input, to: output), lines.count, kind)
+            try damaged.damage("rows of \(kind) to predict", rows, ["rows.jsonl"], share: 0.05) {
+                let count = try predictor.predict(input, to: output)
+                let answers = try Data(contentsOf: output).split(separator: 0x0A)
+                return answers.count == count ? [] : ["\(answers.count) answers to \(count) rows"]
             }
         }
-        XCTAssertEqual(try refusals(), [], "whole files are read")
-        try damage("files to train on", rows, files, share: 0.1) { try refusals().isEmpty ? [] : nil }
     }
 
-    private func damageTaskFiles() throws {
-        let rows = directory.appendingPathComponent("rows")
-        try damage("task files", rows, ["tasks.yaml"], share: 0.1) {
-            let (catalogue, names) = try TaskCatalogue.reading([rows.appendingPathComponent("tasks.yaml").path])
+    // MARK: - Data and task files
+
+    private static let taggedWords = #"{"words": ["ba", "k\u00e9", "fi"], "tags": ["O", "B-x", "I-x"], "n": [1, {"a": null}]}"#
+    private static let squad = {
+        let answer = #"{"text": "ba\u00e9", "answer_start": 4}"#
+        let question = #"{"id": "a", "question": "ba \"k\"", "answers": [\#(answer)], "is_impossible": false}"#
+        let other = #"{"id": "b", "question": "fi", "answers": [], "is_impossible": true}"#
+        let qas = #"{"qas": [\#(question), \#(other)], "context": "bak ba\u00e9 \ud83d\ude00 {[", "n": [1, {"a": null}]}"#
+        return #"{"version": 2, "data": [{"paragraphs": [\#(qas)], "title": "x"}, {"paragraphs": []}]}"#
+    }()
+    private static let mrqa = {
+        let detected = #"{"text": "bak", "char_spans": [[0, 2], [4, 6]]}"#
+        let detecting = #"{"qid": "a", "question": "ba", "answers": ["bak"], "detected_answers": [\#(detected)]}"#
+        let undetected = #"{"id": "b", "question": "fi", "answers": ["bak"], "detected_answers": [{"text": "bak", "char_spans": [[0, 2]]}]}"#
+        return "{\"header\": {}}\n{\"context\": \"bak bak\", \"qas\": [\(detecting), \(undetected)]}\n"
+    }()
+
+    /// Files of each format, with the fields of a task whose rows they have.
+    private static let data: [(name: String, text: String, task: String)] = [
+        ("labels.csv", "text,label\n\"ba \"\"k\"\"\nx\",a\nbak,b\nfi,a\n", "type: classification, text: text, label: label"),
+        ("labels.tsv", "text\tlabel\nba\ta\nbak\tb\nfi\ta\n", "type: classification, text: text, label: label"),
+        (
+            "labels.jsonl", "{\"text\": \"ba\", \"label\": \"a\"}\n{\"text\": \"ba\", \"label\": \"b\"}\n",
+            "type: classification, text: text, label: label, labels: [a, b]"
+        ),
+        ("words.conll", "-DOCSTART- O\n\nba O\nbak B-x\n\nfi I-x\n", "type: tagging, text: 0, label: -1, metrics: [entity_f1, accuracy]"),
+        ("words.jsonl", taggedWords + "\n", "type: tagging, text: words, label: tags, labels: [O, B-x, I-x]"),
+        ("questions.json", squad, "type: span"),
+        ("titles.json", squad, "type: classification, text: [question, title], label: is_impossible, labels: [\"false\", \"true\"]"),
+        ("questions.jsonl", mrqa, "type: span, format: mrqa"),
+        (
+            "answers.csv", "question,context,text,start\nba,\"bak, fi\",fi,5\nde,bak,,\n",
+            "type: span, label: [text, start]"
+        ),
+        ("ends.csv", "start,a,b,end\nba,bak,\"fi\nx\",0\nde,fi,go,go\n", "type: choice, text: start, choices: [a, b], label: end"),
+        ("ends.jsonl", #"{"start": "ba", "ends": ["fi", "go\u0000", "bak"], "end": 2}"# + "\n", "type: choice, text: start, choices: ends, label: end"),
+    ]
+
+    func testDataAndTaskFiles() throws {
+        try writeModel(.bert, ToyModel.tinyBackbone, tasks: ["cola"])
+        for data in Self.data { try write(data.text, to: data.name) }
+        let tasks = Self.data.enumerated().map { "  - {name: t\($0), train: \($1.name), \($1.task)}\n" }
+        try write("tasks:\n" + tasks.joined(), to: "tasks.yaml")
+        let cache = FeatureCache(directory: cacheDirectory, tokenizer: try loadModel().tokenizer, maxSequenceLength: 16)
+        let (catalogue, names) = try TaskCatalogue.reading([rows.appendingPathComponent("tasks.yaml").path])
+        for (name, data) in zip(names, Self.data) {
+            let task = try catalogue.task(named: name)
+            try damaged.damage(data.name, rows, [data.name], share: 0.015) {
+                // The first reads the rows, the second the file of the cache.
+                let read = try (0..<2).map { _ in
+                    Self.contents(of: try cache.features(of: task, in: task.train, dataDirectory: nil))
+                }
+                return read[0] == read[1] ? [] : ["other features in the cache"]
+            }
+        }
+        try damaged.damage("task files", rows, ["tasks.yaml"], share: 0.085) {
+            let (catalogue, names) = try TaskCatalogue.reading([self.rows.appendingPathComponent("tasks.yaml").path])
             for name in names { _ = try catalogue.task(named: name) }
             return []
         }
+    }
+
+    /// Of each example the ids, the targets and what belongs to its tokens.
+    private static func contents(of set: FeatureSet) -> [[Float]] {
+        (0..<set.count).map { index in
+            set.withExample(at: index) { $0.inputIDs.map(Float.init) + $0.marks.target + $0.marks.alignment.map(Float.init) }
+        }
+    }
+
+    // MARK: - Archives and the cache
+
+    func testArchivesAndTheFeatureCache() throws {
+        try writeModel(.bert, ToyModel.tinyBackbone, tasks: ["cola"])
+        try writeData("cola", train: 20, dev: 4)
+        try damageArchives()
+        try damageCache()
     }
 
     private func damageArchives() throws {
@@ -163,7 +149,7 @@ final class DamagedFilesTests: ToyTestCase {
         try archive.add("RTE/train.tsv", Array("index\tsentence1\n0\tba\n".utf8))
         try archive.add("RTE/dev.tsv", Array(String(repeating: "bak ", count: 400).utf8))
         try archive.write(to: folder.appendingPathComponent("a.zip"))
-        try damage("zip archives", folder, ["a.zip"], share: 0.1) {
+        try damaged.damage("zip archives", folder, ["a.zip"], share: 0.05) {
             let file = try MappedFile(path: folder.appendingPathComponent("a.zip").path)
             try file.withBytes { bytes in
                 for member in try ZipArchive(bytes).files() { try member.read(from: bytes) { _ in } }
@@ -177,96 +163,80 @@ final class DamagedFilesTests: ToyTestCase {
         let task = try GLUE.task(named: "cola")
         let folder = directory.appendingPathComponent("features")
         let cache = FeatureCache(directory: folder, tokenizer: try loadModel().tokenizer, maxSequenceLength: 8)
-        func features() throws -> [[Int32]] {
-            let set = try cache.features(of: task, in: task.train, dataDirectory: dataDirectory)
-            return (0..<set.count).map { index in
-                set.withExample(at: index) { Array($0.inputIDs) + [Int32($0.marks.target.first ?? -1)] }
-            }
+        func features() throws -> [[Float]] {
+            Self.contents(of: try cache.features(of: task, in: task.train, dataDirectory: dataDirectory))
         }
         let expected = try features()
         let names = try FileManager.default.contentsOfDirectory(atPath: folder.path)
-        try damage("feature cache", folder, names, share: 0.1) {
+        try damaged.damage("feature cache", folder, names, share: 0.05) {
             return try features() == expected ? [] : ["features"]
         }
     }
 
-    /// A damaged checkpoint is refused, or the run ends with the same bytes.
-    private func damageCheckpoints() throws {
+    // MARK: - Checkpoints
+
+    private let settings = {
         var settings = TrainingSettings.toy(.uniform(share: 0.5), steps: 6)
         settings.saveSteps = 3
+        settings.evaluationSteps = 3
+        return settings
+    }()
+    private var checkpoint: URL { outputDirectory.appendingPathComponent("checkpoint-3") }
+
+    private var again: URL { directory.appendingPathComponent("again") }
+
+    /// Goes on from the checkpoint, and gives back the weights at the end.
+    private func weightsGoingOn() throws -> [String: [UInt8]] {
+        let state = try ResumeState.readWhole(from: checkpoint)
+        let trained = try TrainedModel(folder: checkpoint)
+        let trainer = try Trainer(trained, tasks: loadData(trained), settings: settings) { _ in }
+        try trainer.resume(from: checkpoint, state)
+        _ = try trainer.run(outputDirectory: again)
+        return try trained.weights()
+    }
+
+    /// A damaged checkpoint is refused, or the run ends with the same bytes.
+    func testCheckpoints() throws {
+        try writeModel(.bert, ToyModel.tinyBackbone, tasks: ["cola", "sts-b"])
+        for (name, count) in [("cola", 20), ("sts-b", 12)] { try writeData(name, train: count, dev: 4) }
         let expected = try train(settings).trained.weights()
-        let checkpoint = outputDirectory.appendingPathComponent("checkpoint-3")
+        try FileManager.default.createDirectory(at: again, withIntermediateDirectories: true)
         let names = try FileManager.default.contentsOfDirectory(atPath: checkpoint.path).sorted()
-        let output = directory.appendingPathComponent("again")
-        try damage("checkpoints", checkpoint, names, share: 0.3) {
-            let state = try ResumeState.readWhole(from: checkpoint)
-            let trained = try TrainedModel(folder: checkpoint)
-            let trainer = try Trainer(trained, tasks: self.loadData(trained), settings: settings) { _ in }
-            try trainer.resume(from: checkpoint, state)
-            _ = try trainer.run(outputDirectory: output)
-            let weights = try trained.weights()
-            return Set(weights.keys).union(expected.keys).filter { weights[$0] != expected[$0] }.sorted()
+        try damaged.damage("checkpoints", checkpoint, names, share: 0.1) {
+            differences(try self.weightsGoingOn(), expected).sorted()
         }
-    }
-}
-
-/// Ends the process when an input takes too long, and says which.
-private final class Watchdog: Sendable {
-    private struct State {
-        var input: (name: String, start: ContinuousClock.Instant)?
-        var isStopped = false
+        try damageNumbersOfTheState(expected)
+        try damageFilesUnderRightChecksums(names.filter { $0 != ResumeState.fileName })
     }
 
-    private let state = Mutex(State())
-
-    init(_ folder: URL) {
-        Thread.detachNewThread {
-            while !self.state.withLock(\.isStopped) {
-                Thread.sleep(forTimeInterval: 0.5)
-                let late = self.state.withLock { state in
-                    state.input.flatMap { ContinuousClock.now - $0.start > .seconds(30) ? $0.name : nil }
-                }
-                if let late { fatalError("\(late) in \(folder.path) takes more than 30 seconds") }
-            }
+    /// Other numbers under a right checksum, as somebody may write them: they are refused, or change nothing of the
+    /// weights; but for the device's stream of random numbers, that may be at any place: other dropout is no wrong one.
+    private func damageNumbersOfTheState(_ expected: [String: [UInt8]]) throws {
+        let url = checkpoint.appendingPathComponent(ResumeState.fileName)
+        let content = try Data(contentsOf: url)
+        let whole = try JSONDecoder().decode(ResumeState.self, from: content)
+        let decoder = JSONDecoder()
+        try damaged.damage(
+            "numbers of checkpoints' states", checkpoint, [ResumeState.fileName], share: 0.1,
+            by: { ResumeState.sealed(Damage.changeNumbers($0, &$1)) }
+        ) {
+            let found = differences(try self.weightsGoingOn(), expected).sorted()
+            let state = try decoder.decode(ResumeState.self, from: try Data(contentsOf: url))
+            return state.dropout == whole.dropout ? found : []
         }
     }
 
-    func begin(_ name: String) { state.withLock { $0.input = (name, .now) } }
-    func stop() { state.withLock { $0 = State(isStopped: true) } }
-}
-
-/// Ways to damage a file.
-private enum Damage {
-    private static let words = [
-        "-1", "0", "9223372036854775807", "4294967296", "1e300", "NaN", "null", "true", "\"\"", "[]", "{}", "../x",
-        String(repeating: "[", count: 300), "\u{0}", "\u{FEFF}", "\r", "\t", "\"", ",", "\u{301}", "&a [*a, *a]",
-    ].map { Array($0.utf8) }
-
-    static func make(_ content: Data, _ random: inout RandomStream) -> Data {
-        var bytes = Array(content)
-        for _ in 0..<Int.random(in: 1...3, using: &random) where !bytes.isEmpty {
-            let place = Int.random(in: 0..<bytes.count, using: &random)
-            let length = Int.random(in: 0...min(64, bytes.count - place), using: &random)
-            switch Int.random(in: 0..<8, using: &random) {
-            case 0: bytes[place] ^= 1 << UInt8.random(in: 0..<8, using: &random)
-            case 1: bytes[place] = [0, 0xFF, 0x7F, 0x80, 0x30, 0x39].randomElement(using: &random) ?? 0
-            case 2: bytes.removeLast(bytes.count - place)
-            case 3: bytes.removeSubrange(place..<place + length)
-            case 4: bytes.insert(contentsOf: bytes[place..<place + length], at: place)
-            case 5: bytes.insert(contentsOf: words.randomElement(using: &random) ?? [], at: place)
-            case 6: replaceNumber(in: &bytes, from: place, &random)
-            default:
-                for index in place..<place + length { bytes[index] = UInt8.random(in: 0...255, using: &random) }
-            }
+    /// The other files under right checksums: weights and moments may then be any, and so may what the run ends with.
+    private func damageFilesUnderRightChecksums(_ names: [String]) throws {
+        let url = checkpoint.appendingPathComponent(ResumeState.fileName)
+        let content = try Data(contentsOf: url)
+        let state = try JSONDecoder().decode(ResumeState.self, from: content)
+        try damaged.damage("checkpoints of right checksums", checkpoint, names, share: 0.1) {
+            defer { try? content.write(to: url) }
+            try FileManager.default.removeItem(at: url)
+            try state.write(to: self.checkpoint)
+            _ = try self.weightsGoingOn()
+            return []
         }
-        return Data(bytes)
-    }
-
-    /// The first number from a place on becomes a word.
-    private static func replaceNumber(in bytes: inout [UInt8], from place: Int, _ random: inout RandomStream) {
-        func isDigit(_ byte: UInt8) -> Bool { (0x30...0x39).contains(byte) }
-        guard let start = bytes[place...].firstIndex(where: isDigit) else { return }
-        let end = bytes[start...].firstIndex { !isDigit($0) } ?? bytes.count
-        bytes.replaceSubrange(start..<end, with: words.randomElement(using: &random) ?? [])
     }
 }

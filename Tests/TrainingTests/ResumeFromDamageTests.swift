@@ -1,6 +1,7 @@
 import CAMTL
 import Foundation
 import Tasks
+import TestSupport
 import Torch
 import XCTest
 
@@ -131,14 +132,9 @@ final class ResumeFromDamageTests: ToyTestCase {
 
     private func state(in folder: URL) -> URL { folder.appendingPathComponent(ResumeState.fileName) }
 
-    /// Each place of a number in a JSON text.
-    private func numbers(in text: String) -> [Range<String.Index>] {
-        text.matches(of: /[:,\[](-?[0-9][0-9.e+-]*)(?=[,}\]])/).map { $0.1.startIndex..<$0.1.endIndex }
-    }
-
     func testChangedNumbersOfTheStateAreRefused() throws {
         let text = try String(contentsOf: state(in: saved), encoding: .utf8)
-        let places = numbers(in: text)
+        let places = Damage.numbers(in: text)
         XCTAssertGreaterThan(places.count, 30)
         for place in places {
             for number in ["7", "-1"] where text[place] != number {
@@ -159,7 +155,7 @@ final class ResumeFromDamageTests: ToyTestCase {
         let text = try String(contentsOf: state(in: saved), encoding: .utf8)
         // A stream's state may be any number; so may sums of losses and tokens, and what is there to be compared with.
         let free = ["key", "counter", "state", "loss", "total", "tokens", "seconds", "value", "latest"]
-        for place in numbers(in: text) {
+        for place in Damage.numbers(in: text) {
             let before = text[..<place.lowerBound]
             let name = before.split(separator: "\"").dropLast().last.map(String.init) ?? ""
             for number in extremes {

@@ -29,8 +29,14 @@ class ToyTestCase: XCTestCase {
     func writeModel(
         _ encoderType: EncoderType = .caMTLBase, _ backbone: BERTConfiguration = ToyModel.backbone, tasks: [String]
     ) throws {
+        try writeModel(encoderType, backbone, heads: tasks.map { try GLUE.task(named: $0).head })
+    }
+
+    /// Writes the folder of a trained model for these tasks, its values drawn at random.
+    func writeModel(
+        _ encoderType: EncoderType = .caMTLBase, _ backbone: BERTConfiguration = ToyModel.backbone, heads: [TaskHead]
+    ) throws {
         try FileManager.default.createDirectory(at: modelFolder, withIntermediateDirectories: true)
-        let heads = try tasks.map { try GLUE.task(named: $0).head }
         let model = try CAMTLModel(
             ModelConfiguration(
                 encoderType: encoderType, backbone: backbone, maxSequenceLength: ToyModel.maxSequenceLength,

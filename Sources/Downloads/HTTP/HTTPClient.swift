@@ -139,6 +139,8 @@ extension HTTPResponse {
         // Nobody waits for more than thirty years, and not every number can be said in a message.
         let longest = 1e9
         if let seconds = Double(value) { return seconds >= 0 ? min(seconds, longest) : nil }
+        // Of a text with combining marks Foundation's formatter ends the process.
+        guard value.utf8.allSatisfy({ $0 < 0x80 }) else { return nil }
         let format = DateFormatter()
         format.locale = Locale(identifier: "en_US_POSIX")
         format.timeZone = TimeZone(identifier: "GMT")
