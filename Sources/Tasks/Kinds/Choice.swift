@@ -10,7 +10,6 @@ public struct Choice: TaskKind {
     public static var fields: KindFields {
         var fields = KindFields()
         fields.hasChoices = true
-        fields.hasLabels = false
         return fields
     }
 

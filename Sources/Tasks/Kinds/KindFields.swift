@@ -16,8 +16,6 @@ public struct KindFields: Sendable {
     public var defaultLabel: String?
     /// Whether a text that is too long is cut; else it becomes several windows.
     public var cutsTexts = true
-    /// Whether a task file may list its labels.
-    public var hasLabels = true
 
     public init() {}
 }

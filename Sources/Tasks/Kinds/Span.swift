@@ -21,7 +21,6 @@ public struct Span: TaskKind {
         fields.usualTexts = fields.defaultTexts
         fields.labels = 1...2
         fields.defaultLabel = "answers"
-        fields.hasLabels = false
         fields.cutsTexts = false
         return fields
     }
