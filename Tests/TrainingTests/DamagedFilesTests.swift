@@ -91,12 +91,12 @@ final class DamagedFilesTests: ToyTestCase {
         ),
         ("words.conll", "-DOCSTART- O\n\nba O\nbak B-x\n\nfi I-x\n", "type: tagging, text: 0, label: -1, metrics: [entity_f1, accuracy]"),
         ("words.jsonl", taggedWords + "\n", "type: tagging, text: words, label: tags, labels: [O, B-x, I-x]"),
-        ("questions.json", squad, "type: span"),
+        ("questions.json", squad, "type: span, no_answer: true"),
         ("titles.json", squad, "type: classification, text: [question, title], label: is_impossible, labels: [\"false\", \"true\"]"),
         ("questions.jsonl", mrqa, "type: span, format: mrqa"),
         (
             "answers.csv", "question,context,text,start\nba,\"bak, fi\",fi,5\nde,bak,,\n",
-            "type: span, label: [text, start]"
+            "type: span, label: [text, start], no_answer: true"
         ),
         ("ends.csv", "start,a,b,end\nba,bak,\"fi\nx\",0\nde,fi,go,go\n", "type: choice, text: start, choices: [a, b], label: end"),
         ("ends.jsonl", #"{"start": "ba", "ends": ["fi", "go\u0000", "bak"], "end": 2}"# + "\n", "type: choice, text: start, choices: ends, label: end"),
