@@ -1,5 +1,5 @@
 """Prints what transformers computes with folders of BERT with a decoder. JOBS is a JSON file: for each folder the name of
-its class and rows. A row is {"sequences": [[id, ...], ...], "types": ...}, {"words": [...]},
+its class, rows and, if it is to be saved again, the folder for that. A row is {"sequences": [[id, ...], ...], "types": ...}, {"words": [...]},
 {"question": ..., "context": ...} or {"text": ..., "choices": [...]}."""
 
 import json
@@ -63,30 +63,34 @@ def tags(model, batch, logits):
     return [model.config.id2label[logits[token].argmax().item()] for token in firsts]
 
 
-def run(folder, name, rows):
+def run(folder, name, rows, saved=None):
     model, loading = AUTO[name].from_pretrained(folder, output_loading_info=True)
     assert type(model).__name__ == name, type(model)
     assert not any(loading.values()), f"tensors are missing, unexpected or of another shape: {loading}"
     model.eval()
     tokenizer = AutoTokenizer.from_pretrained(folder)
+    if saved:
+        model.save_pretrained(saved)
+        tokenizer.save_pretrained(saved)
     results = []
+    tagger = pipeline("token-classification", model=folder, ignore_labels=[]) if "words" in rows[0] else None
     for row in rows:
         batch = inputs(tokenizer, row)
         found = logits(model, batch)
         result = {"logits": found.tolist()}
         if "words" in row:
             result["tags"] = tags(model, batch, found)
-            entities = pipeline("token-classification", model=folder, ignore_labels=[])(" ".join(row["words"]))
-            result["pipeline"] = [entity["entity"] for entity in entities]
+            result["pipeline"] = [entity["entity"] for entity in tagger(" ".join(row["words"]))]
         if "question" in row:
             result["answer"] = answer(row, batch, found)
             # Versions since 5 have none.
             if "question-answering" in PIPELINE_REGISTRY.get_supported_tasks():
                 question, context = row["question"], row["context"]
-                result["pipeline"] = [pipeline("question-answering", model=folder)(question=question, context=context)["answer"]]
+                answering = pipeline("question-answering", model=folder)
+                result["pipeline"] = [answering(question=question, context=context)["answer"]]
         results.append(result)
     return results
 
 
 with open(sys.argv[1]) as file, torch.no_grad():
-    print(json.dumps([run(job["folder"], job["class"], job["rows"]) for job in json.load(file)]))
+    print(json.dumps([run(job["folder"], job["class"], job["rows"], job.get("saved")) for job in json.load(file)]))
