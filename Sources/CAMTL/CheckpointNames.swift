@@ -14,13 +14,14 @@ struct CheckpointNames {
     /// Names here that several tensors have, with two of those.
     let repeated: [String: (String, String)]
 
-    /// - Parameter hasOneTask: whether transformers' `classifier` is the only task's decoder.
-    init(_ checkpoint: Checkpoint, hasOneTask: Bool) {
+    /// - Parameter onlyDecoder: what transformers calls the decoder of the only task, such as `classifier`; nil where
+    ///   there are more, or none.
+    init(_ checkpoint: Checkpoint, onlyDecoder: String?) {
         var bare = checkpoint.names.map(CheckpointNames.withoutWrappers)
         while bare.contains(where: { $0.hasPrefix("bert.bert.") }) {
             bare = bare.map { $0.hasPrefix("bert.") ? String($0.dropFirst("bert.".count)) : $0 }
         }
-        names = bare.map { CheckpointNames.current($0, hasOneTask: hasOneTask) }
+        names = bare.map { CheckpointNames.current($0, onlyDecoder: onlyDecoder) }
         var nameInFile: [String: String] = [:]
         var repeated: [String: (String, String)] = [:]
         for (name, source) in zip(names, checkpoint.names) {
@@ -49,10 +50,10 @@ struct CheckpointNames {
         return kept.count == parts.count ? name : kept.joined(separator: ".")
     }
 
-    private static func current(_ name: String, hasOneTask: Bool) -> String {
+    private static func current(_ name: String, onlyDecoder: String?) -> String {
         var name = name
-        if hasOneTask, name.hasPrefix(SequenceClassifier.decoder + ".") {
-            name = "decoders.0.model" + name.dropFirst(SequenceClassifier.decoder.count)
+        if let onlyDecoder, name.hasPrefix(onlyDecoder + ".") {
+            name = "decoders.0.model" + name.dropFirst(onlyDecoder.count)
         }
         if name.hasSuffix(".gamma") { name = name.dropLast(5) + "weight" }
         if name.hasSuffix(".beta") { name = name.dropLast(4) + "bias" }

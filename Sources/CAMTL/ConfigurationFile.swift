@@ -142,14 +142,14 @@ public struct ConfigurationFile: Sendable {
 
     private var fields: [String: Any] { source.foundationObject as? [String: Any] ?? [:] }
 
-    /// The classifier of transformers that the file describes, or nil.
+    /// The model of transformers with a decoder that the file describes, or nil.
     /// - Throws: `fail`'s error if what it says of its outputs can't be used.
-    func classifier(_ fail: (String) -> ModelError) throws -> SequenceClassifier? {
-        try SequenceClassifier(fields, fail)
+    func transformersModel(_ fail: (String) -> ModelError) throws -> TransformersModel? {
+        try TransformersModel(fields, fail)
     }
 
     /// Writes `config.json` for a model made from this one: the encoder's own fields, less what is of transformers'
-    /// classifiers, and `camtl`.
+    /// decoders, and `camtl`.
     ///
     /// - Parameters:
     ///   - configuration: the model's.
@@ -157,8 +157,8 @@ public struct ConfigurationFile: Sendable {
     ///   - folder: where the file goes.
     public func write(_ configuration: ModelConfiguration, untrained: [String] = [], to folder: URL) throws {
         var fields = fields
-        if (fields["architectures"] as? [String])?.contains(SequenceClassifier.architecture) == true {
-            SequenceClassifier.fields.forEach { fields[$0] = nil }
+        if TransformersClass(architectures: fields["architectures"]) != nil {
+            TransformersModel.fields.forEach { fields[$0] = nil }
         }
         let entry = Trained(
             encoderType: configuration.encoderType, maxSequenceLength: configuration.maxSequenceLength,

@@ -29,12 +29,12 @@ extension CAMTLModel {
     /// Fills the parameters from a folder's ``Checkpoint``, and the others with initial values.
     ///
     /// Names are those of the original, or such as wrappers and other programs make of them: see ``CheckpointNames``; of
-    /// a whole model with one task also transformers' `classifier` for its decoder.
+    /// a whole model with one task also what transformers calls its decoder, such as `classifier`.
     ///
     /// - Parameters:
     ///   - folder: where `model.safetensors` or `pytorch_model.bin` lies, or an index of either's shards.
-    ///   - isComplete: whether the folder is one of a whole trained model; then nothing may be missing. From a
-    ///     pretrained encoder only its pooler may.
+    ///   - isComplete: whether the folder is one of a whole trained model; then nothing may be missing that its tasks
+    ///     read. From a pretrained encoder only its pooler may.
     ///   - seed: what initial values are drawn with.
     ///   - dtype: what the parameters are to be, whatever the file has.
     ///   - device: where they are to be.
@@ -53,7 +53,9 @@ extension CAMTLModel {
         changes: TaskChanges?
     ) throws -> LoadReport {
         let file = try Self.checkpoint(in: folder)
-        let names = CheckpointNames(file, hasOneTask: isComplete && configuration.tasks.count == 1)
+        let tasks = configuration.tasks
+        let names = CheckpointNames(
+            file, onlyDecoder: isComplete && tasks.count == 1 ? tasks[0].transformersClass.decoder : nil)
         let parameters = namedParameters()
         try check(parameters, names, file, isComplete: isComplete, changes)
 
@@ -115,7 +117,10 @@ extension CAMTLModel {
                 } else if !info.dtype.isFloatingPoint {
                     misshapen.append("\(source) holds \(info.dtype) and not floating-point numbers")
                 }
-            } else if isComplete || (CAMTLModel.comesFromPretraining(name) && !name.hasPrefix("bert.pooler.")) {
+            } else if name.hasPrefix("bert.pooler.")
+                ? isComplete && configuration.tasks.contains(where: \.readsPooler)
+                : isComplete || CAMTLModel.comesFromPretraining(name)
+            {
                 missing.append(name)
             }
         }

@@ -23,7 +23,7 @@ public final class TrainedModel {
         public var tasks: [TaskHead]?
         public var maxSequenceLength: Int?
         /// Whether a pretrained encoder is refused, as where its new decoders would not be trained, and trained models
-        /// of other programs are taken: transformers' `BertForSequenceClassification` and the original's checkpoints.
+        /// of other programs are taken: those of transformers' classes with a decoder and the original's checkpoints.
         public var mustBeTrained = false
         /// Where the vocabulary is, for a folder without one.
         public var vocabularyFolder: URL?
@@ -170,8 +170,8 @@ public final class TrainedModel {
         _ file: ConfigurationFile, _ request: Request, folder: URL
     ) throws -> ModelConfiguration {
         func fail(_ reason: String) -> ModelError { .badModel(path: folder.path, reason: reason) }
-        if let classifier = try file.classifier(fail) {
-            return try classifier.configuration(request, backbone: file.backbone, fail)
+        if let model = try file.transformersModel(fail) {
+            return try model.configuration(request, backbone: file.backbone, fail)
         }
         if let checkpoint = try OriginalCheckpoint(folder: folder) {
             return try checkpoint.configuration(request, backbone: file.backbone, fail)

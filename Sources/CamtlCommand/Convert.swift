@@ -9,9 +9,10 @@ struct Convert: ParsableCommand {
         abstract: "Convert trained models from and to the formats of other programs.",
         discussion: """
             A model that camtl trained with the bert encoder becomes, for each task, a folder OUT/TASK that \
-            transformers loads as BertForSequenceClassification. A checkpoint of the original code \
-            (pytorch_model.bin), or a folder of a BertForSequenceClassification with its task in --tasks, becomes a \
-            model of camtl, in OUT.
+            transformers loads: as BertForSequenceClassification, BertForTokenClassification (tagging), \
+            BertForQuestionAnswering (span) or BertForMultipleChoice (choice). A checkpoint of the original code \
+            (pytorch_model.bin), or a folder of one of these classes with its task in --tasks, becomes a model of \
+            camtl, in OUT.
             """)
 
     @Option(name: .customLong("model_name_or_path"), help: "The folder of the model to convert.")

@@ -20,7 +20,7 @@ struct Predict: ParsableCommand {
 
     @Option(
         name: .customLong("tasks"), parsing: .upToNextOption,
-        help: "What the folder doesn't say: the task of a BertForSequenceClassification of transformers.")
+        help: "What the folder doesn't say: the task of a transformers model, such as a BertForSequenceClassification.")
     var tasks: [String] = []
 
     @Option(name: .customLong("input"), help: "The file of rows, JSON lines; also a pipe, as /dev/stdin.")

@@ -12,6 +12,8 @@ extension TaskHead {
         guard !kind.labels.isEmpty else { return self }
         let labels = kind.labels
         if names.indices.allSatisfy({ names[$0].uppercased() == "LABEL_\($0)" }) { return self }
+        // Labels may differ in their case alone.
+        if Set(names) == Set(labels) { return withLabels(names) }
         for spellings in [labels, Self.namesOnTheHub[name] ?? []] where spellings.count == labels.count {
             let folded = spellings.map(Self.folded)
             let order = names.compactMap { folded.firstIndex(of: Self.folded($0)) }
@@ -21,10 +23,12 @@ extension TaskHead {
         return nil
     }
 
-    /// This task's head with its labels in another order.
+    /// This task's head with its labels in another order, and its options.
     func withLabels(_ labels: [String]) -> TaskHead? {
-        guard let kind = try? type(of: kind).init(labels: labels) else { return nil }
-        return TaskHead(name: name, kind: kind, textFields: textFields)
+        guard let kind = try? type(of: kind).init(labels: labels).with(kind.recordedOptions) else { return nil }
+        var head = self
+        head.kind = kind
+        return head
     }
 
     private static func folded(_ name: String) -> String {

@@ -480,7 +480,10 @@ public struct Run {
     /// Refuses tasks of pairs where the encoder has one token type, before anything is encoded.
     private func checkPairs(_ tasks: [String], _ trained: TrainedModel) throws {
         guard !trained.model.configuration.backbone.takesPairs else { return }
-        let pairs = try tasks.filter { try GLUE.task(named: $0).isPair }
+        let heads = trained.model.configuration.tasks
+        let pairs = try tasks.filter { name in
+            try configuration.catalogue.task(named: name, in: heads.first { $0.name == name }).isPair
+        }
         if !pairs.isEmpty { throw RunError.encoderTakesNoPairs(path: trained.folder.path, tasks: pairs) }
     }
 

@@ -218,6 +218,54 @@ final class WrongModelTests: CommandTestCase {
         try camtl(predict)
     }
 
+    func testOwnTasksOfPairsOnAnEncoderWithOneTokenTypeAreRefused() throws {
+        let types = [
+            "{name: title, type: classification, train: t.jsonl, dev: t.jsonl, text: [one, two], label: label}",
+            "{name: answer, type: span, train: t.jsonl, dev: t.jsonl}",
+            "{name: ending, type: choice, train: t.jsonl, dev: t.jsonl, text: one, choices: [two, three], label: which}",
+            "{name: words, type: tagging, train: t.jsonl, dev: t.jsonl, text: words, label: tags}",
+        ]
+        let file = folder.appendingPathComponent("own tasks.yaml")
+        try TinyGLUE.write("tasks:\n" + types.map { "  - \($0)\n" }.joined(), to: file)
+        let row = """
+            {"one": "ba", "two": "be", "three": "bo", "label": "x", "which": 0, "words": ["ba"], "tags": ["O"], \
+            "question": "ba", "context": "ba be", "answers": {"text": ["be"], "answer_start": [3]}}
+
+            """
+        try TinyGLUE.write(
+            row + row.replacingOccurrences(of: "\"x\"", with: "\"y\"").replacingOccurrences(of: "O\"", with: "B-a\""),
+            to: folder.appendingPathComponent("t.jsonl"))
+        func change(_ model: inout TinyEncoder) {
+            model.configuration["type_vocab_size"] = 1
+            model.tensors["bert.embeddings.token_type_embeddings.weight"] = .init(
+                shape: [1, 48], values: Array(repeating: 0.1, count: 48))
+        }
+        try write(change)
+        try assertRefuses(
+            arguments(tasks: [file.path], "--do_train", "--encoder_type", "bert"),
+            "has no token type for the second text of title, answer, ending: leave these --tasks out")
+
+        // A trained model's rows, by the names that its texts have.
+        try write {
+            $0.addDecoders([("title", ["x", "y"]), ("ending", [])])
+            let heads: [[String: Any]] = [
+                ["name": "title", "type": "classification", "labels": ["x", "y"], "text": ["one", "two"]],
+                ["name": "ending", "type": "choice", "text": ["one"], "choices": ["two", "three"]],
+            ]
+            $0.configuration["camtl"] = ["encoder_type": "bert", "max_seq_length": 16, "tasks": heads]
+            change(&$0)
+        }
+        let rows = folder.appendingPathComponent("rows.jsonl")
+        for task in ["title", "ending"] {
+            try TinyGLUE.write("{\"task\": \"\(task)\", \"one\": \"ba\", \"two\": \"be\", \"three\": \"bo\"}\n", to: rows)
+            try assertRefuses(
+                [
+                    "predict", "--model_name_or_path", encoder.path, "--input", rows.path, "--output",
+                    folder.appendingPathComponent("out.jsonl").path,
+                ], "\(rows.path):1: the row is a pair of texts, and the model's encoder has one token type")
+        }
+    }
+
     func testWeightsThatAreNotFiniteAreRefused() throws {
         for value in [Float.nan, .infinity] {
             try write { $0.tensors["bert.pooler.dense.bias"]?.values[7] = value }

@@ -24,6 +24,20 @@ final class OutputNamesTests: XCTestCase {
         XCTAssertEqual(try labels("wnli", ["not_entailment", "entailment"]), ["0", "1"])
     }
 
+    func testLabelsMayDifferInTheirCaseAlone() throws {
+        let head = TaskHead(name: "where", kind: try Classification(labels: ["us", "US", "uk"]))
+        XCTAssertEqual(head.ordered(byOutputs: ["uk", "US", "us"])?.kind.labels, ["uk", "US", "us"])
+        XCTAssertNil(head.ordered(byOutputs: ["Uk", "US", "us"]))
+    }
+
+    func testOptionsGoWithTheirLabels() throws {
+        let kind = try MultiLabel(labels: ["a", "b"]).with(["threshold": .object(["a": .number(0.2), "b": .number(0.7)])])
+        let head = TaskHead(name: "topics", kind: kind, textFields: ["title", "body"])
+        let ordered = try XCTUnwrap(head.ordered(byOutputs: ["b", "a"]))
+        XCTAssertEqual((ordered.kind as? MultiLabel)?.thresholds, [0.7, 0.2])
+        XCTAssertEqual(ordered.textFields, head.textFields)
+    }
+
     func testNumberedLabelsMeanTheTasksOrder() throws {
         XCTAssertEqual(
             try labels("mnli", ["LABEL_0", "LABEL_1", "LABEL_2"]), ["contradiction", "entailment", "neutral"])

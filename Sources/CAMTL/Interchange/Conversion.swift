@@ -5,9 +5,9 @@ import Tokenization
 
 /// Turns a trained model's folder into one that another program reads, or the other way round.
 ///
-/// A model of this program becomes a folder of transformers' `BertForSequenceClassification` for each task, named after
-/// it, in the output folder. A checkpoint of the original code, or a folder of that class, becomes a model of this
-/// program, which is the output folder.
+/// A model of this program becomes a folder of a class of transformers, such as `BertForSequenceClassification`, for each
+/// task, named after it, in the output folder. A checkpoint of the original code, or a folder of such a class, becomes a
+/// model of this program, which is the output folder.
 public struct Conversion: Sendable {
     public var source: URL
     public var output: URL

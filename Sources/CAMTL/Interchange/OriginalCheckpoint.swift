@@ -17,7 +17,7 @@ struct OriginalCheckpoint {
     /// - Throws: `ModelError.badModel` if the folder has no checkpoint; `CheckpointError`.
     init?(folder: URL) throws {
         let file = try CAMTLModel.checkpoint(in: folder)
-        let checkpointNames = CheckpointNames(file, hasOneTask: false)
+        let checkpointNames = CheckpointNames(file, onlyDecoder: nil)
         func shape(_ name: String) -> [Int]? { checkpointNames.nameInFile[name].flatMap(file.info)?.shape }
         var widths: [Int] = []
         while let shape = shape("decoders.\(widths.count).model.weight"), shape.count == 2 {

@@ -5,8 +5,9 @@ import Tokenization
 import Torch
 
 extension TrainedModel {
-    /// Writes a folder that transformers loads as `BertForSequenceClassification`, with one task's decoder for its
-    /// `classifier`: `config.json`, `model.safetensors` and the tokenizer's files. It is there whole or not at all.
+    /// Writes a folder that transformers loads as the class of a task's kind, such as `BertForSequenceClassification`,
+    /// with the task's decoder for its own: `config.json`, `model.safetensors` and the tokenizer's files. It is there
+    /// whole or not at all.
     ///
     /// - Parameters:
     ///   - name: the task.
@@ -19,10 +20,10 @@ extension TrainedModel {
         let json = try JSONSerialization.data(
             withJSONObject: configuration.transformersFields(configuration.tasks[number]),
             options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
-        let isReplaceable = { overwrites && SequenceClassifier.isExport(of: name, $0) }
+        let isReplaceable = { overwrites && TransformersModel.isExport(of: name, $0) }
         try writeFolderAtomically(to: folder, replacing: isReplaceable) { draft in
             try tokenizer.writeConfiguration(to: draft, maxLength: configuration.maxSequenceLength)
-            try model.saveClassifier(task: number, to: draft)
+            try model.saveTransformers(task: number, to: draft)
             try writeAtomically(to: draft.appendingPathComponent("config.json")) { try $0.write(json + [0x0A]) }
         }
     }
@@ -54,28 +55,31 @@ extension TrainedModel {
 }
 
 extension CAMTLModel {
-    /// Writes `model.safetensors` with the encoder and one decoder, as transformers names them. A decoder of standardized
-    /// labels, (W p + b) σ + μ, is written as the (W σ) p + (b σ + μ) that it is.
-    fileprivate func saveClassifier(task: Int, to folder: URL) throws {
+    /// Writes `model.safetensors` with the encoder and one decoder, as transformers names them; without the pooler where
+    /// the decoder doesn't read it. A decoder of standardized labels, (W p + b) σ + μ, is written as the
+    /// (W σ) p + (b σ + μ) that it is.
+    fileprivate func saveTransformers(task: Int, to folder: URL) throws {
         let decoder = "decoders.\(task).model."
-        let standardization = (configuration.tasks[task].kind as? Regression)?.standardization
+        let head = configuration.tasks[task]
+        let (unit, prefix) = (head.objective.outputUnit, head.transformersClass.decoder)
         func change(_ name: String, _ tensor: Tensor) throws -> Tensor {
-            guard let standardization, name.hasPrefix(decoder) else { return tensor }
-            let scaled = try withoutGradients { try tensor * standardization.deviation }
-            return name.hasSuffix("bias") ? try withoutGradients { try scaled + standardization.mean } : scaled
+            guard let unit, name.hasPrefix(decoder) else { return tensor }
+            let scaled = try withoutGradients { try tensor * unit.factor }
+            return name.hasSuffix("bias") ? try withoutGradients { try scaled + unit.offset } : scaled
         }
         try saveWeights(to: folder, change: change) { name in
-            if name.hasPrefix(decoder) { return "\(SequenceClassifier.decoder).\(name.dropFirst(decoder.count))" }
-            return name.hasPrefix("decoders.") ? nil : name
+            if name.hasPrefix(decoder) { return "\(prefix).\(name.dropFirst(decoder.count))" }
+            let isLeftOut = name.hasPrefix("decoders.") || name.hasPrefix("bert.pooler.") && !head.readsPooler
+            return isLeftOut ? nil : name
         }
     }
 }
 
 extension ModelConfiguration {
-    /// The fields of transformers' `config.json` for a classifier of this plain BERT.
+    /// The fields of transformers' `config.json` for this plain BERT with a task's decoder.
     fileprivate func transformersFields(_ task: TaskHead) -> [String: Any] {
         var fields: [String: Any] = [
-            "architectures": [SequenceClassifier.architecture],
+            "architectures": [task.transformersClass.name],
             "model_type": "bert",
             "finetuning_task": task.name,
             "hidden_size": backbone.hiddenSize,
@@ -96,8 +100,9 @@ extension ModelConfiguration {
             // The name that older and newer versions read.
             "torch_dtype": "float32",
         ]
+        fields["problem_type"] = task.transformersClass.problemType
+        guard task.transformersClass.namesOutputs else { return fields }
         let labels = task.kind.labels.isEmpty ? ["LABEL_0"] : task.kind.labels
-        fields["problem_type"] = (task.kind as? any SequenceKind).map { type(of: $0).problemType }
         fields["num_labels"] = labels.count
         fields["id2label"] = Dictionary(uniqueKeysWithValues: labels.enumerated().map { ("\($0)", $1) })
         fields["label2id"] = Dictionary(uniqueKeysWithValues: labels.enumerated().map { ($1, $0) })

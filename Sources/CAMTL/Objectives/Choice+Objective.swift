@@ -2,6 +2,8 @@ import Tasks
 import Torch
 
 extension Choice: TaskObjective {
+    static let transformersClass = TransformersClass(name: "BertForMultipleChoice", namesOutputs: false)
+
     /// Cross entropy over the choices of each example.
     func loss(_ output: DecoderOutput) throws -> Tensor {
         try crossEntropy(

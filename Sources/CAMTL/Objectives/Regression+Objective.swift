@@ -8,4 +8,6 @@ extension Regression: TaskObjective {
         let values = try Tensor(output.targets.map { logit(of: $0[0]) }, device: logits.device).to(logits.dtype)
         return try meanSquaredError(logits.reshaped([-1]), values)
     }
+
+    var outputUnit: OutputUnit? { standardization.map { OutputUnit(factor: $0.deviation, offset: $0.mean) } }
 }

@@ -2,6 +2,9 @@ import Tasks
 import Torch
 
 extension Span: TaskObjective {
+    static let transformersClass = TransformersClass(
+        name: "BertForQuestionAnswering", decoder: "qa_outputs", namesOutputs: false)
+
     /// The mean of the cross entropies of where answers begin and where they end, over the tokens of each sequence.
     func loss(_ output: DecoderOutput) throws -> Tensor {
         let sides = try output.logitsByExample().enumerated().map { side, logits in

@@ -2,6 +2,8 @@ import Tasks
 import Torch
 
 extension Tagging: TaskObjective {
+    static let transformersClass = TransformersClass(name: "BertForTokenClassification")
+
     /// Cross entropy of each word's first piece, its mean over words.
     func loss(_ output: DecoderOutput) throws -> Tensor {
         let targets = output.targets.flatMap { $0 }

@@ -77,6 +77,14 @@ public struct Regression: SequenceKind {
         standardization.map { (label - $0.mean) / $0.deviation } ?? label
     }
 
+    /// The regression with a decoder that puts out labels, whatever it was asked to do: one whose labels are standardized
+    /// has the mean 0 and the deviation 1.
+    public var inLabelsUnit: Regression {
+        var kind = self
+        if standardizes { kind.standardization = Standardization(mean: 0, deviation: 1) }
+        return kind
+    }
+
     public func loss(_ logits: ArraySlice<Float>, target: ArraySlice<Float>) -> Double {
         pow(Double(logits[logits.startIndex]) - logit(of: Double(target[target.startIndex])), 2)
     }

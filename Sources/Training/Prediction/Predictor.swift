@@ -235,6 +235,12 @@ public struct Predictor {
                 examples: [EncodedExample(sequences: [encoding], marks: ExampleMarks(target: []))])
         }
         let (texts, choices) = try fields(row, of: configuration.tasks[task], fail)
+        // The text and a choice are a pair, too.
+        if texts.count > 1 || !choices.isEmpty, !configuration.backbone.takesPairs {
+            throw fail(
+                "the row is a pair of texts, and the model's encoder has one token type (type_vocab_size 1): it takes "
+                    + "single texts alone")
+        }
         let encoder = ExampleEncoder(
             tokenizer: trained.tokenizer, maxSequenceLength: configuration.maxSequenceLength, keepsTexts: true,
             truncationSide: configuration.tasks[task].truncationSide)
@@ -294,11 +300,6 @@ public struct Predictor {
         }
         if isPair == false || row.sentence != nil, row.sentence2 != nil {
             throw fail("\(row.task) is a task of single texts; it takes \"sentence\", and no \"sentence2\"")
-        }
-        if row.sentence2 != nil, !trained.model.configuration.backbone.takesPairs {
-            throw fail(
-                "the row is a pair of texts, and the model's encoder has one token type (type_vocab_size 1): it takes "
-                    + "single texts alone")
         }
         return (first, row.sentence2)
     }
