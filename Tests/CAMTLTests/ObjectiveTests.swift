@@ -132,6 +132,100 @@ final class ObjectiveTests: ComputingTestCase {
         fill(&batch)
         return batch
     }
+
+    // MARK: Kinds of several rows
+
+    /// Random examples of a kind, of different numbers of rows.
+    private func examples(
+        _ kind: any TaskObjective, _ count: Int, _ random: inout RandomStream
+    ) -> [DecodedExample] {
+        (0..<count).map { _ in
+            let rows = Int.random(in: 2...9, using: &random)
+            let logits = (0..<rows * kind.width).map { _ in Float.random(in: -4...4, using: &random) }
+            var marks = ExampleMarks(target: [])
+            switch kind {
+            case is Tagging:
+                marks.target = (0..<rows).map { $0 > 0 && Bool.random(using: &random) ? -1 : Float($0 % kind.width) }
+                marks.alignment = marks.target.enumerated().map { $1 < 0 ? -1 : Int32($0) }
+            case is Span:
+                marks.target = (0..<2).map { _ in Float(Int.random(in: 0..<rows, using: &random)) }
+            default: marks.target = [Float(Int.random(in: 0..<rows, using: &random))]
+            }
+            return DecodedExample(logits: logits[...], marks: marks)
+        }
+    }
+
+    private func output(_ kind: any TaskObjective, _ examples: [DecodedExample], _ logits: Tensor) -> DecoderOutput {
+        DecoderOutput(
+            logits: logits, rowCounts: examples.map { $0.logits.count / kind.width },
+            targets: examples.map { $0.marks.target.map(Double.init) })
+    }
+
+    func testLossesOfSeveralRowsAreTheKindsOwnAndTheirGradientsTheirSlopes() throws {
+        for kind in [try Tagging(labels: ["O", "B", "I"]), Span(), Choice()] as [any TaskObjective] {
+            var random = RandomStream(seed: 4, purpose: kind.name)
+            for count in [1, 2, 7] {
+                let examples = examples(kind, count, &random)
+                func own(_ examples: [DecodedExample]) -> Double {
+                    examples.reduce(0) { $0 + kind.loss(of: $1) }
+                        / examples.reduce(0) { $0 + kind.lossWeight(of: $1.marks.target[...]) }
+                }
+                let values = examples.flatMap(\.logits).map(Double.init)
+                let logits = try Tensor(values, shape: [values.count / kind.width, kind.width])
+                try logits.setRequiresGradient(true)
+                let loss = try kind.loss(output(kind, examples, logits))
+                XCTAssertEqual(try loss.item(), own(examples), accuracy: 1e-9 * max(1, own(examples)), kind.name)
+                try loss.backward()
+                let gradient = try XCTUnwrap(logits.gradient()).elements(Double.self)
+                func shifted(_ index: Int, by step: Float) -> Double {
+                    var (changed, start) = (examples, 0)
+                    for place in changed.indices {
+                        let size = changed[place].logits.count
+                        if (start..<start + size).contains(index) {
+                            var logits = Array(changed[place].logits)
+                            logits[index - start] += step
+                            changed[place].logits = logits[...]
+                        }
+                        start += size
+                    }
+                    return own(changed)
+                }
+                for index in values.indices {
+                    let slope = (shifted(index, by: 1 / 64) - shifted(index, by: -1 / 64)) * 32
+                    XCTAssertEqual(gradient[index], slope, accuracy: 1e-4, "\(kind.name) \(index)")
+                }
+            }
+        }
+    }
+
+    /// Of the classes' own entropies, by their definition.
+    func testUncertaintiesAreEntropiesOfWordsTokensAndChoices() throws {
+        var random = RandomStream(seed: 8, purpose: "uncertainty")
+        func entropy(_ values: [Float]) -> Double {
+            let weights = values.map { exp(Double($0)) }
+            let sum = weights.reduce(0, +)
+            return -weights.reduce(0) { $0 + $1 / sum * log($1 / sum) }
+        }
+        let tagging = try Tagging(labels: ["O", "B", "I"])
+        for example in examples(tagging, 20, &random) {
+            let logits = Array(example.logits)
+            let words = example.marks.alignment.indices.filter { example.marks.alignment[$0] >= 0 }
+            let mean = words.reduce(0) { $0 + entropy(Array(logits[3 * $1..<3 * $1 + 3])) } / Double(words.count)
+            XCTAssertEqual(tagging.uncertainty(of: example).entropy, mean, accuracy: 1e-12)
+            XCTAssertEqual(tagging.uncertainty(of: example).classes, 3)
+        }
+        for example in examples(Span(), 20, &random) {
+            let logits = Array(example.logits)
+            let sides = (0..<2).map { side in entropy(stride(from: side, to: logits.count, by: 2).map { logits[$0] }) }
+            XCTAssertEqual(Span().uncertainty(of: example).entropy, (sides[0] + sides[1]) / 2, accuracy: 1e-12)
+            XCTAssertEqual(Span().uncertainty(of: example).classes, logits.count / 2)
+        }
+        for example in examples(Choice(), 20, &random) {
+            XCTAssertEqual(Choice().uncertainty(of: example).entropy, entropy(Array(example.logits)), accuracy: 1e-12)
+            XCTAssertEqual(Choice().uncertainty(of: example).classes, example.logits.count)
+            XCTAssertLessThan(Choice().uncertainty(of: example).normalized, 1)
+        }
+    }
 }
 
 extension TaskObjective {
