@@ -1,3 +1,5 @@
+import Tasks
+
 /// The floating-point operations of a pass through a model. A multiplication with the addition behind it counts as two.
 public struct PassOperations: Sendable, Equatable {
     public var forward = 0.0
@@ -17,9 +19,10 @@ public struct PassOperations: Sendable, Equatable {
 /// Counts the floating-point operations that a model needs for the tokens that a batch really has.
 ///
 /// Matrix products alone are counted: 2 · in · out for each row that a linear layer is needed at, and 4 · l² · hidden
-/// for the attention of a sequence of l tokens. Only the first position of the last layer is read, so that it needs
-/// keys and values of all tokens, and all else at the first positions: 4 · l · hidden of attention. A task's
-/// bottlenecks are needed at the first positions, and what a task's embedding decides once for each task in the batch.
+/// for the attention of a sequence of l tokens. Of the last layer r positions are read, the first, or all where the task's
+/// decoder reads tokens, so that it needs keys and values of all tokens, and all else at the positions that are read:
+/// 4 · r · l · hidden of attention. A task's bottlenecks are needed at these positions, and what a task's embedding
+/// decides once for each task in the batch.
 /// The backward pass needs a product for each factor that has a gradient: none for weights that are frozen, nor for
 /// inputs that nothing trainable lies before. Embeddings are looked up, which is no arithmetic.
 public struct Arithmetic: Sendable, Equatable {
@@ -44,7 +47,9 @@ public struct Arithmetic: Sendable, Equatable {
     ///   - lengths: the tokens of each sequence.
     ///   - taskIDs: the position of each sequence's task in the model's list.
     public func operations(lengths: [Int], taskIDs: [Int]) -> PassOperations {
-        let rows = Rows(lengths: lengths, taskCount: Set(taskIDs).count)
+        let readsTokens = taskIDs.map { type(of: configuration.tasks[$0].kind).decoderInput == .tokens }
+        let rows = Rows(
+            lengths: lengths, reads: zip(lengths, readsTokens).map { $1 ? $0 : 1 }, taskCount: Set(taskIDs).count)
         let hidden = Double(configuration.backbone.hiddenSize)
         var pass = PassOperations()
         // The alignment and the task embeddings train, and lie before the first layer.
@@ -53,22 +58,29 @@ public struct Arithmetic: Sendable, Equatable {
             addLayer(layer, rows, &hasInputGradient, to: &pass)
         }
         if configuration.encoderType != .bert { addConditioning(rows, to: &pass) }
-        pass.add(2 * hidden * hidden * rows.sequences, gradients: hasInputGradient ? 2 : 1)
-        let labels = taskIDs.map { Double(configuration.tasks[$0].numberOfLabels) }.reduce(0, +)
-        pass.add(2 * hidden * labels, gradients: 2)
+        pass.add(
+            2 * hidden * hidden * Double(readsTokens.count { !$0 }), gradients: hasInputGradient ? 2 : 1)
+        let outputs = zip(taskIDs, rows.reads).reduce(0) { $0 + Double(configuration.tasks[$1.0].numberOfLabels * $1.1) }
+        pass.add(2 * hidden * outputs, gradients: 2)
         return pass
     }
 
     /// The rows that products are made for.
     private struct Rows {
-        let sequences: Double
         let tokens: Double
+        /// The positions that are read of each sequence's last layer.
+        let reads: [Int]
+        let read: Double
+        /// Pairs of a position that is read and a token of its sequence.
+        let readPairs: Double
         /// Pairs of tokens of one sequence.
         let pairs: Double
         let tasks: Double
 
-        init(lengths: [Int], taskCount: Int) {
-            sequences = Double(lengths.count)
+        init(lengths: [Int], reads: [Int], taskCount: Int) {
+            self.reads = reads
+            read = reads.reduce(0) { $0 + Double($1) }
+            readPairs = zip(lengths, reads).reduce(0) { $0 + Double($1.0) * Double($1.1) }
             tokens = lengths.reduce(0) { $0 + Double($1) }
             pairs = lengths.reduce(0) { $0 + Double($1) * Double($1) }
             tasks = Double(taskCount)
@@ -81,12 +93,12 @@ public struct Arithmetic: Sendable, Equatable {
         let hidden = Double(configuration.backbone.hiddenSize)
         let wide = Double(configuration.backbone.intermediateSize)
         let isLast = layer == configuration.backbone.layerCount - 1
-        let read = isLast ? rows.sequences : rows.tokens
+        let read = isLast ? rows.read : rows.tokens
         let weights = frozenLayers.contains(layer) ? 0 : 1
         pass.add(2 * hidden * hidden * (2 * rows.tokens + read), gradients: weights + (hasInputGradient ? 1 : 0))
         hasInputGradient = hasInputGradient || weights > 0
         let inner = hasInputGradient ? 1 : 0
-        pass.add(4 * hidden * (isLast ? rows.tokens : rows.pairs), gradients: 2 * inner)
+        pass.add(4 * hidden * (isLast ? rows.readPairs : rows.pairs), gradients: 2 * inner)
         pass.add((2 * hidden * hidden + 4 * hidden * wide) * read, gradients: weights + inner)
     }
 
@@ -102,7 +114,7 @@ public struct Arithmetic: Sendable, Equatable {
         let modulations = 1 + norms + bottlenecks
         let columns = 2 * hidden * modulations + 2 * blockWidth * layers + hidden * (1 + bottlenecks)
         pass.add(2 * Double(hidden) * Double(columns) * rows.tasks, gradients: 2)
-        pass.add(4 * Double(hidden) * Double(hidden / 3) * Double(bottlenecks) * rows.sequences, gradients: 2)
+        pass.add(4 * Double(hidden) * Double(hidden / 3) * Double(bottlenecks) * rows.read, gradients: 2)
     }
 }
 

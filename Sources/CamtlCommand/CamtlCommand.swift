@@ -22,6 +22,18 @@ struct CamtlCommand: ParsableCommand {
 
             Or camtl FILE.json alone: a JSON object of the same settings by the flags' names, as each run leaves one \
             in its output folder.
+
+            TASKS.yaml describes tasks of your own, such as
+
+            tasks:
+              - {name: priority, type: classification, train: t.csv, dev: 10%, text: [subject, body], label: priority}
+              - {name: score, type: regression, train: t.csv, dev: 10%, text: body, label: score}
+              - {name: tags, type: multilabel, train: t.jsonl, dev: 10%, text: body, label: tags}
+              - {name: names, type: tagging, train: n.conll, dev: 10%, text: 0, label: 1}
+              - {name: answers, type: span, train: squad.json, dev: 10%}
+              - {name: cause, type: choice, train: c.csv, dev: 10%, text: premise, choices: [a, b], label: right}
+
+            camtl data --tasks TASKS.yaml looks at their data first.
             """,
         version: "camtl \(camtlVersion)", subcommands: Subcommands.configuration.subcommands)
 

@@ -45,6 +45,15 @@ final class ArithmeticTests: XCTestCase {
         }
     }
 
+    /// Written out for plain BERT: four layers at all tokens, the decoder at each, and no pooler.
+    func testLastLayerIsReadAtEachTokenWhereTheDecoderReadsTokens() throws {
+        var configuration = configuration(.bert)
+        configuration.tasks[0] = TaskHead(name: "a", kind: try Tagging(labels: ["O", "B", "I"]))
+        let layer = 2 * 24 * 24 * 4 * 5 + 4 * 24 * 5 * 5 + 4 * 24 * 40 * 5
+        XCTAssertEqual(
+            Arithmetic(configuration).operations(lengths: [5], taskIDs: [0]).forward, Double(4 * layer + 2 * 24 * 3 * 5))
+    }
+
     /// Written out for plain BERT: three layers at all tokens, and the fourth at the first position but for its keys
     /// and values.
     func testLastLayerIsReadAtTheFirstPosition() {
