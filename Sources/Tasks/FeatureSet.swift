@@ -54,7 +54,9 @@ public final class FeatureSet: Sendable {
                 let start = record.offset + record.length
                 let stored = words(start..<start + record.extraCount, of: bytes)
                 guard let extras = FeatureFile.Extras(stored, length: record.length) else { return true }
-                return kind.map { !$0.allows(extras.marks, lengths: extras.sequences.map(\.length)) } ?? false
+                guard let kind else { return false }
+                return extras.marks.target.isEmpty
+                    || !kind.allows(extras.marks, lengths: extras.sequences.map(\.length))
             }
         }
     }

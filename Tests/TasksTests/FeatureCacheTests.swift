@@ -295,6 +295,160 @@ final class FeatureCacheTests: DirectoryTestCase {
         }
     }
 
+    // MARK: Kinds of several sequences, windows and texts
+
+    private struct Stored: Equatable {
+        var example: EncodedExample
+        var line: Int
+    }
+
+    private func stored(_ features: FeatureSet) -> [Stored] {
+        (0..<features.count).map { index in
+            features.withExample(at: index) { view in
+                var start = 0
+                let sequences = view.sequences.map { length, first in
+                    defer { start += length }
+                    return Encoding(
+                        inputIDs: Array(view.inputIDs[start..<start + length]),
+                        tokenTypeIDs: (0..<length).map { $0 < first ? 0 : 1 })
+                }
+                XCTAssertEqual(features.marks(at: index), view.marks)
+                XCTAssertEqual(features.sequenceLengths(at: index), view.sequences.map(\.length))
+                return Stored(example: EncodedExample(sequences: sequences, marks: view.marks), line: view.line)
+            }
+        }
+    }
+
+    /// A task of one of these kinds, with and without labels, and what its two rows become.
+    private func tasksOfSeveralSequences() throws -> [(task: TaskDefinition, expected: [Stored], unlabelled: [Stored])] {
+        let long = Array(repeating: "cat", count: 20)
+        let words = [["the", "sleeps"], long]
+        let list = "[" + long.map { "\"\($0)\"" }.joined(separator: ", ") + "]"
+        try write(
+            #"{"words": ["the", "sleeps"], "tags": ["O", "B-x"]}"# + "\n"
+                + "{\"words\": \(list), \"tags\": \(list.replacingOccurrences(of: "cat", with: "B-x"))}\n", to: "tags.jsonl")
+        let context = long.joined(separator: " ") + " é."
+        try write(
+            #"{"question": "a", "context": "the cat", "answers": {"text": [], "answer_start": []}}"# + "\n"
+                + "{\"question\": \"a\", \"context\": \"\(context)\", \"answers\": "
+                + #"{"text": ["cat cat", "é"], "answer_start": [4, 80]}}"# + "\n", to: "spans.jsonl")
+        try write(
+            #"{"text": "a", "choices": ["cat", "dog", "the dog sleeps"], "label": 2}"# + "\n"
+                + #"{"text": "the", "choices": ["cat", "dog"], "label": "cat"}"# + "\n", to: "choices.jsonl")
+        try write(
+            """
+            tasks:
+              - {name: tags, type: tagging, train: tags.jsonl, test: tags.jsonl, text: words, label: tags, labels: [O, B-x]}
+              - {name: spans, type: span, train: spans.jsonl, test: spans.jsonl}
+              - {name: choices, type: choice, train: choices.jsonl, test: choices.jsonl, text: text, choices: choices, label: label}
+            """, to: "tasks.yaml")
+        let (catalogue, _) = try TaskCatalogue.reading([directory.appendingPathComponent("tasks.yaml").path])
+        let encoder = ExampleEncoder(tokenizer: try TestData.tokenizer(), maxSequenceLength: 16)
+        func rows(
+            _ name: String, _ rows: [(texts: [RowText], choices: [RowText])], _ mark: (Int, inout [EncodedExample]) -> Void
+        ) throws -> (task: TaskDefinition, expected: [Stored], unlabelled: [Stored]) {
+            let task = try catalogue.task(named: name)
+            var (expected, unlabelled): ([Stored], [Stored]) = ([], [])
+            for (index, row) in rows.enumerated() {
+                var examples = try encoder.examples(of: row.texts, choices: row.choices, kind: task.kind)
+                unlabelled += examples.map { Stored(example: $0, line: index + 1) }
+                mark(index, &examples)
+                expected += examples.map { Stored(example: $0, line: index + 1) }
+            }
+            return (task, expected, unlabelled)
+        }
+        return [
+            try rows("tags", words.map { ([.list($0)], []) }) { row, examples in
+                for index in examples.indices {
+                    examples[index].marks.target = examples[index].marks.alignment.map {
+                        $0 < 0 ? -1 : row == 0 && $0 == 0 ? 0 : 1
+                    }
+                }
+            },
+            try rows("spans", [([.text("a"), .text("the cat")], []), ([.text("a"), .text(context)], [])]) { row, examples in
+                for index in examples.indices { examples[index].marks.target = [0, 0] }
+                // After [CLS] a [SEP].
+                if row == 1 {
+                    examples[0].marks.target = [4, 5]
+                    examples[0].marks.texts += ["cat cat", "é"].map { Array($0.utf8) }
+                }
+            },
+            try rows(
+                "choices", [([.text("a")], [.list(["cat", "dog", "the dog sleeps"])]), ([.text("the")], [.list(["cat", "dog"])])]
+            ) { row, examples in examples[0].marks.target = row == 0 ? [2] : [0] },
+        ]
+    }
+
+    func testMarksSequencesTextsAndWindowsAreKept() throws {
+        let cache = try cache()
+        for (task, expected, unlabelled) in try tasksOfSeveralSequences() {
+            XCTAssertEqual(expected.contains { $0.example.marks.isContinuation }, task.name != "choices")
+            for origin in [FeatureSet.Origin.built, .cached] {
+                let features = try cache.features(of: task, in: task.train, dataDirectory: nil)
+                XCTAssertEqual(features.origin, origin, task.name)
+                XCTAssertEqual(stored(features), expected, task.name)
+            }
+            let test = try cache.features(of: task, in: task.test[0], dataDirectory: nil)
+            XCTAssertEqual(stored(test), unlabelled, task.name)
+        }
+    }
+
+    func testADamagedFileOfWindowsOrChoicesIsBuiltAnew() throws {
+        let cache = try cache()
+        for (task, expected, _) in try tasksOfSeveralSequences() {
+            let before = Set(try FileManager.default.contentsOfDirectory(atPath: directory.path)).contains("cache")
+                ? Set(try cacheFiles()) : []
+            _ = try cache.features(of: task, in: task.train, dataDirectory: nil)
+            let file = try XCTUnwrap(Set(cacheFiles()).subtracting(before).first)
+            let good = try Data(contentsOf: file)
+            func assertIsBuiltAnew(_ bytes: Data, _ what: String) throws {
+                try bytes.write(to: file)
+                let features = try cache.features(of: task, in: task.train, dataDirectory: nil)
+                guard case .rebuilt = features.origin else { return XCTFail("\(task.name): \(what) was taken for whole") }
+                XCTAssertEqual(stored(features), expected)
+                XCTAssertEqual(try Data(contentsOf: file), good)
+            }
+            for place in stride(from: 0, to: good.count, by: 19) {
+                var bytes = good
+                bytes[place] ^= 0x10
+                try assertIsBuiltAnew(bytes, "byte \(place)")
+                try assertIsBuiltAnew(good.prefix(place), "\(place) bytes")
+            }
+            // With a right checksum: each of the words as a number that none of those after the ids is.
+            let wordCount = good.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: 8 * 8, as: UInt64.self) }
+            for word in 0..<Int(wordCount) {
+                let value = [Int32.max, -7, Int32(bitPattern: Float.nan.bitPattern)][word % 3]
+                var bytes = [UInt8](good)
+                bytes.withUnsafeMutableBytes { $0.storeBytes(of: value, toByteOffset: FeatureFile.wordOffset(word), as: Int32.self) }
+                try Data(bytes).write(to: file)
+                let checksum = FeatureFile.checksum(try MappedFile(path: file.path))
+                bytes.withUnsafeMutableBytes { $0.storeBytes(of: checksum, toByteOffset: 0, as: UInt64.self) }
+                try Data(bytes).write(to: file)
+                let features = try cache.features(of: task, in: task.train, dataDirectory: nil)
+                if case .rebuilt = features.origin { continue }
+                // Ids and the bytes of texts may be anything, and the number of a word; nothing else may.
+                let (found, kept) = (stored(features).map(\.example), expected.map(\.example))
+                XCTAssertEqual(found.map(\.marks.target), kept.map(\.marks.target))
+                XCTAssertEqual(found.map(\.marks.isContinuation), kept.map(\.marks.isContinuation))
+                XCTAssertEqual(found.map(\.sequences.count), kept.map(\.sequences.count))
+            }
+            try good.write(to: file)
+        }
+    }
+
+    /// Labels that a file has, and its examples lack, as of another's words.
+    func testATargetThatDoesNotFitItsWordsIsNoTarget() throws {
+        let kind = try Tagging(labels: ["O", "B-x"])
+        func allows(_ target: [Float], _ alignment: [Int32]) -> Bool {
+            kind.allows(ExampleMarks(target: target, alignment: alignment), lengths: [alignment.count])
+        }
+        XCTAssertTrue(allows([-1, 1, 0, -1], [-1, 0, 1, -1]))
+        XCTAssertTrue(allows([], [-1, 0, 1, -1]))
+        XCTAssertFalse(allows([-1, 1, -1, -1], [-1, 0, 1, -1]), "a word without a tag")
+        XCTAssertFalse(allows([-1, 1, 0, 1], [-1, 0, 1, -1]), "a tag without a word")
+        XCTAssertFalse(allows([-1, 2, 0, -1], [-1, 0, 1, -1]), "a tag of no label's")
+    }
+
     func testACacheThatCannotBeWrittenIsAnError() throws {
         try writeRTE()
         try write("", to: "cache")

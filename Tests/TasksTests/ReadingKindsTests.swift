@@ -172,24 +172,6 @@ final class ReadingKindsTests: DirectoryTestCase {
         XCTAssertEqual(try task("type: tagging, train: p.conll, text: 0, label: 1, metrics: [acc]").kind.labels, ["DET", "NOUN"])
     }
 
-    /// SQuAD's rules, told again in Python.
-    func testTextsAreComparedBySQuADsRules() throws {
-        let pieces = ["the", "The", "a", "an", "cat", "Cat", "cats.", "l’a", "(the)", "-", "1,000", "ÉCOLE", "naïve", "", " ", "\t", "a_b", "\u{A0}", "😀", "thé"]
-        func text() -> String {
-            (0..<Int.random(in: 0...6, using: &random)).map { _ in pieces.randomElement(using: &random) ?? "" }
-                .joined(separator: Bool.random(using: &random) ? " " : "")
-        }
-        let pairs = (0..<1000).map { _ in [text(), text()] }
-        try JSONEncoder().encode(pairs).write(to: directory.appendingPathComponent("pairs.json"))
-        let output = try PeerPython.run(file: "answers.py", [path("pairs.json")])
-        let expected = try JSONDecoder().decode([[Double]].self, from: Data(output.utf8))
-        XCTAssertEqual(expected.count, 1000)
-        for (pair, values) in zip(pairs, expected) {
-            XCTAssertEqual(exactMatch(pair[0], pair[1]), values[0], "\(pair)")
-            XCTAssertEqual(textF1(pair[0], pair[1]), values[1], accuracy: 1e-12, "\(pair)")
-        }
-    }
-
     // MARK: What is kept, and refused
 
     func testWhatIsCachedIsWhatWasBuilt() throws {

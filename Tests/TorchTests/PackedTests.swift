@@ -8,10 +8,13 @@ final class PackedTests: EveryProcessorChoiceTestCase {
         var lengths: [Int]
         var slots: [Int]
         var mask: [Bool]?
-        /// The rows that are read of each sequence; nil for one of each.
+        /// How many rows are read of each sequence; nil for its first token's.
         var reads: [Int]?
         var tokens: Int { lengths.reduce(0, +) }
-        var readCount: Int { reads?.reduce(0, +) ?? lengths.count }
+
+        func count(_ rows: PackedLayout.Rows) -> Int {
+            rows == .tokens ? tokens : reads?.reduce(0, +) ?? lengths.count
+        }
 
         func layout() throws -> PackedLayout {
             try PackedLayout(lengths: lengths, slots: slots, slotCount: 3, attentionMask: mask, reads: reads)
@@ -22,8 +25,10 @@ final class PackedTests: EveryProcessorChoiceTestCase {
         Batch(lengths: [5, 1, 40, 17, 33], slots: [2, 0, 1, 2, 2]),
         Batch(lengths: [16, 16, 16], slots: [0, 1, 2]),
         Batch(lengths: [3, 7, 70], slots: [1, 0, 2], mask: (0..<80).map { $0 % 7 != 3 }),
+        // The first token of some sequences is read, and all of others, or some.
         Batch(lengths: [5, 1, 40, 17, 33], slots: [2, 0, 1, 2, 2], reads: [1, 1, 40, 1, 33]),
-        Batch(lengths: [4, 70], slots: [1, 1], reads: [4, 70]),
+        Batch(lengths: [16, 16, 16], slots: [0, 1, 2], reads: [16, 16, 16]),
+        Batch(lengths: [3, 7, 70], slots: [1, 0, 2], mask: (0..<80).map { $0 % 7 != 3 }, reads: [3, 1, 20]),
     ]
 
     private func values(_ shape: [Int], seed: UInt64, scale: Double = 1) throws -> Tensor {
@@ -64,7 +69,7 @@ final class PackedTests: EveryProcessorChoiceTestCase {
             for (number, batch) in batches.enumerated() {
                 for rows in [PackedLayout.Rows.tokens, .read] {
                     let layout = try batch.layout()
-                    let queries = rows == .tokens ? batch.tokens : batch.readCount
+                    let queries = batch.count(rows)
                     var inputs = try [queries, batch.tokens, batch.tokens].enumerated().map {
                         try values([$1, hidden], seed: UInt64($0))
                     }
@@ -103,7 +108,7 @@ final class PackedTests: EveryProcessorChoiceTestCase {
             for (number, batch) in batches.enumerated() {
                 for (rows, gains) in [(PackedLayout.Rows.tokens, 3), (.read, 3), (.tokens, 1)] {
                     let layout = try batch.layout()
-                    let count = rows == .tokens ? batch.tokens : batch.readCount
+                    let count = batch.count(rows)
                     let inputs = try [
                         values([count, width], seed: 1), values([width], seed: 2), values([count, width], seed: 3),
                         values([gains, width], seed: 4), values([width], seed: 5),
@@ -126,7 +131,7 @@ final class PackedTests: EveryProcessorChoiceTestCase {
         for (number, batch) in batches.enumerated() {
             for rows in [PackedLayout.Rows.tokens, .read] {
                 let layout = try batch.layout()
-                let count = rows == .tokens ? batch.tokens : batch.readCount
+                let count = batch.count(rows)
                 let inputs = try [
                     values([count, 24], seed: 1), values([3, 24], seed: 2), values([3, 24], seed: 3),
                 ]
@@ -347,6 +352,8 @@ final class PackedTests: EveryProcessorChoiceTestCase {
     func testLayoutsThatCannotBeAreRefused() throws {
         XCTAssertThrowsError(try PackedLayout(lengths: [3, 0], slots: [0, 0], slotCount: 1))
         XCTAssertThrowsError(try PackedLayout(lengths: [3], slots: [1], slotCount: 1))
+        XCTAssertThrowsError(try PackedLayout(lengths: [3], slots: [0], slotCount: 1, reads: [0]))
+        XCTAssertThrowsError(try PackedLayout(lengths: [3], slots: [0], slotCount: 1, reads: [4]))
         let layout = try PackedLayout(lengths: [3], slots: [0], slotCount: 1)
         let ones = try Tensor.full([1, 4], 1)
         XCTAssertThrowsError(

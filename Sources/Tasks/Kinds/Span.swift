@@ -117,13 +117,13 @@ public struct Span: TaskKind {
     private static func answers(
         _ labels: [FieldTexts?], in context: [UInt8]
     ) throws(DataFileError.Problem) -> [(text: [UInt8], bytes: Range<Int>?)] {
-        let texts = labels[0]?.values.filter { !$0.isEmpty } ?? []
-        guard !texts.isEmpty else { return [] }
+        let texts = labels[0]?.values ?? []
+        guard texts.contains(where: { !$0.isEmpty }) else { return [] }
         guard let starts = labels.dropFirst().compactMap({ $0 }).first?.values, starts.count == texts.count else {
             throw .rule("the row has \(texts.count) answers, and not as many numbers for where they begin.")
         }
         var answers: [(text: [UInt8], bytes: Range<Int>?)] = []
-        for (text, start) in zip(texts, starts) {
+        for (text, start) in zip(texts, starts) where !text.isEmpty {
             let found = String(decoding: start, as: UTF8.self)
             guard let scalars = Int(found) else { throw .notANumber(found: start.excerpt) }
             // What only counts to measure has no place.
@@ -219,9 +219,9 @@ public struct Span: TaskKind {
         for windows in rows(of: examples) {
             let texts = windows[0].marks.texts.map { String(decoding: $0, as: UTF8.self) }
             let predicted = answer(to: windows).span?.text ?? ""
-            let right = texts.count > 1 ? Array(texts.dropFirst()) : [""]
-            exact += right.map { exactMatch(predicted, $0) }.max() ?? 0
-            f1 += right.map { textF1(predicted, $0) }.max() ?? 0
+            let scores = answerScores(predicted, answers: Array(texts.dropFirst()))
+            exact += scores.exactMatch
+            f1 += scores.f1
             count += 1
         }
         return metrics.map { metric in

@@ -81,7 +81,7 @@ public struct Tagging: TaskKind {
     public func allows(_ marks: ExampleMarks, lengths: [Int]) -> Bool {
         lengths.count == 1 && marks.alignment.count == lengths[0] && marks.texts.isEmpty
             && marks.alignment.allSatisfy { (-1..<Int32(Tagging.mostWords)).contains($0) }
-            && (marks.target.isEmpty || marks.target.count == lengths[0])
+            && (marks.target.isEmpty || marks.target.map { $0 >= 0 } == marks.alignment.map { $0 >= 0 })
             && marks.target.allSatisfy { $0 == Tagging.none || Int(exactly: $0).map(labels.indices.contains) ?? false }
     }
 

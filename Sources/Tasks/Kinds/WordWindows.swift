@@ -49,9 +49,11 @@ extension ExampleEncoder {
             }
             ranges.append(start..<end)
             if end == pieces.count { break }
+            // Each window has a word that the one before it lacks, so that some are its own.
+            let shared = min(most ?? room / 4, room / 2, room - pieces[end].count)
             var overlap = 0
             start = end
-            while start > ranges[ranges.count - 1].lowerBound + 1, overlap + pieces[start - 1].count <= min(most ?? room / 4, room / 2) {
+            while start > ranges[ranges.count - 1].lowerBound + 1, overlap + pieces[start - 1].count <= shared {
                 start -= 1
                 overlap += pieces[start].count
             }
