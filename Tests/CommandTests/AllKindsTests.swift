@@ -42,7 +42,7 @@ final class AllKindsTests: CommandTestCase {
                 "  - {name: several, type: multilabel, train: several.jsonl, dev: 25%, text: text, label: label}",
                 "  - {name: scores, type: regression, train: scores.jsonl, dev: 25%, text: text, label: label}",
                 "  - {name: tags, type: tagging, train: tags.conll, dev: tags.conll, test: tags.conll, text: 0, label: 1}",
-                "  - {name: answers, type: span, train: answers.jsonl, dev: answers.jsonl, test: answers.jsonl}",
+                "  - {name: answers, type: span, no_answer: true, train: answers.jsonl, dev: answers.jsonl, test: answers.jsonl}",
                 "  - {name: choices, type: choice, train: choices.jsonl, dev: 25%, test: choices.jsonl, text: text,",
                 "     choices: choices, label: label}",
             ], to: "tasks.yaml")

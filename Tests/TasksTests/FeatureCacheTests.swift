@@ -339,7 +339,7 @@ final class FeatureCacheTests: DirectoryTestCase {
             """
             tasks:
               - {name: tags, type: tagging, train: tags.jsonl, test: tags.jsonl, text: words, label: tags, labels: [O, B-x]}
-              - {name: spans, type: span, train: spans.jsonl, test: spans.jsonl}
+              - {name: spans, type: span, no_answer: true, train: spans.jsonl, test: spans.jsonl}
               - {name: choices, type: choice, train: choices.jsonl, test: choices.jsonl, text: text, choices: choices, label: label}
             """, to: "tasks.yaml")
         let (catalogue, _) = try TaskCatalogue.reading([directory.appendingPathComponent("tasks.yaml").path])

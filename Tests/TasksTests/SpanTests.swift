@@ -15,7 +15,7 @@ final class SpanTests: DirectoryTestCase {
     }
 
     private func task() throws -> TaskDefinition {
-        try write("tasks:\n  - {name: own, type: span, train: a.jsonl}\n", to: "tasks.yaml")
+        try write("tasks:\n  - {name: own, type: span, train: a.jsonl, no_answer: true}\n", to: "tasks.yaml")
         return try TaskCatalogue.reading([directory.appendingPathComponent("tasks.yaml").path]).0.task(named: "own")
     }
 
@@ -144,10 +144,11 @@ final class SpanTests: DirectoryTestCase {
                 return DecodedExample(logits: logits[...], marks: example.marks)
             }
         }
-        let span = try XCTUnwrap(Span().answer(to: decoded(3)).span)
+        let kind = try Span().with(["no_answer": .bool(true)])
+        let span = try XCTUnwrap(kind.answer(to: decoded(3)).span)
         XCTAssertEqual(span.text, "\u{1F600} cat")
         XCTAssertEqual([span.start, span.end], [33, 38])
-        let none = try XCTUnwrap(Span().answer(to: decoded(0.5)).span)
+        let none = try XCTUnwrap(kind.answer(to: decoded(0.5)).span)
         XCTAssertEqual(none.text, "")
         XCTAssertNil(none.start)
         XCTAssertGreaterThan(span.probability, none.probability)

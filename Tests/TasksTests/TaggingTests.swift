@@ -51,10 +51,10 @@ final class TaggingTests: DirectoryTestCase {
         }
     }
 
-    func testATextIsCutIntoWordsAtItsSpaces() throws {
+    func testATextIsCutIntoWordsAtItsSpacesAndAroundPunctuation() throws {
         let example = try encoder(16).examples(of: [.text(" the  cat\tsleeps. ")], kind: kind.get())[0]
-        XCTAssertEqual(example.marks.texts.map { String(decoding: $0, as: UTF8.self) }, ["the", "cat", "sleeps."])
-        XCTAssertEqual(example.marks.alignment, [-1, 0, 1, 2, -1, -1, -1])
+        XCTAssertEqual(example.marks.texts.map { String(decoding: $0, as: UTF8.self) }, ["the", "cat", "sleeps", "."])
+        XCTAssertEqual(example.marks.alignment, [-1, 0, 1, 2, -1, 3, -1])
         XCTAssertEqual(example.sequences[0].inputIDs, [2, 5, 7, 9, 10, 11, 3])
     }
 
