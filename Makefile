@@ -111,7 +111,7 @@ peers: setup
 # What the tests need is made side by side: compiling takes cores, and fetching a network. TEST_FLAGS go to
 # run_tests.py, such as `make test TEST_FLAGS='--only StoppedRunTests'`.
 test: ctorch
-	@echo 'camtl: building the tests and the example package, then running them: about fourteen minutes on two cores'
+	@echo 'camtl: building the tests and the example package, then running them: about fifteen minutes on two cores'
 	@+$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j3) tests example peers
 	@python3 Scripts/mutate.py --check
 	@CAMTL_PEERS_PYTHON="$$(cat .build/peers)" CAMTL_PROGRAM='$(PROGRAM)' CAMTL_PRETRAINED='$(ENCODER)' \
