@@ -31,9 +31,13 @@ final class FileDownloadTests: DownloadTestCase {
         try super.tearDownWithError()
     }
 
+    /// Seconds; half of what an answer may take to begin. More where the time is not what is tested: machines are slow at
+    /// times.
+    private var patience = 0.4
+
     private var client: HTTPClient {
         var client = HTTPClient()
-        client.patience.seconds = 0.4
+        client.patience.seconds = patience
         client.attempts = 4
         client.firstDelay = 0.01
         return client
@@ -309,11 +313,14 @@ final class FileDownloadTests: DownloadTestCase {
     }
 
     func testABodyOfUnknownSizeHasABound() throws {
+        patience = 5
         let junk = String(repeating: "x", count: 60_000)
         try start(
             raw("HTTP/1.1 200 OK\n\n", then: junk),
             raw("HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n", then: "EA60\r\n" + junk + "\r\n"))
-        for _ in 0..<2 { assertEnds("sends more than 1048576 bytes, and does not say how many there are") }
+        for _ in 0..<2 {
+            assertEnds("sends more than 1048576 bytes, and does not say how many there are", within: 8)
+        }
         try start()
         try fetch(size: nil)
     }
@@ -338,6 +345,7 @@ final class FileDownloadTests: DownloadTestCase {
     }
 
     func testPartsThatCannotBeAreNotBelieved() throws {
+        patience = 5
         let ranges = [
             "bytes 1000-1002/9223372036854775807", "bytes 9223372036854775807-9223372036854775807/500000",
             "bytes 1000-/x", "bytes -1--1/500000", "bytes 1000-1002/-500000", "bytes", "", "bytes 1000-9/500000/1",
@@ -350,6 +358,7 @@ final class FileDownloadTests: DownloadTestCase {
     }
 
     func testRedirectionsThatLeadNowhereAreErrors() throws {
+        patience = 5
         try start(
             ["redirect": "ftp://example.org/file"], ["redirect": "http:///x"],
             ["redirect": "file:///etc/passwd"])
