@@ -78,7 +78,7 @@ struct FeatureBuilder: Sendable {
             do {
                 examples = try row.withContents(of: bytes) { try kind.examples(of: $0, encoder: encoder) }
             } catch let problem as DataFileError.Problem {
-                throw DataFileError(path: source.path, line: span.line, problem: problem)
+                throw DataFileError(path: source.path, line: span.line, problem: problem.at(span.path))
             }
             for example in examples { slice.append(example, line: row.line) }
         }

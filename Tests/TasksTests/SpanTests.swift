@@ -153,4 +153,19 @@ final class SpanTests: DirectoryTestCase {
         XCTAssertNil(none.start)
         XCTAssertGreaterThan(span.probability, none.probability)
     }
+
+    func testAWrongRowOfSQuADsIsNamedWithItsPath() throws {
+        let answer = #"{"text": "dog", "answer_start": 4}"#
+        try write(
+            #"{"data": [{"paragraphs": [{"context": "the cat", "qas": [{"id": "x", "question": "cat", "answers": [\#(answer)]}]}]}]}"#,
+            to: "squad.json")
+        try write("tasks:\n  - {name: own, type: span, train: squad.json}\n", to: "tasks.yaml")
+        let (catalogue, _) = try TaskCatalogue.reading([directory.appendingPathComponent("tasks.yaml").path])
+        let task = try catalogue.task(named: "own")
+        let cache = FeatureCache(
+            directory: directory.appendingPathComponent("cache"), tokenizer: try TestData.tokenizer(), maxSequenceLength: 16)
+        let found = message { try cache.features(of: task, in: task.train, dataDirectory: nil) }
+        XCTAssertTrue(found.contains("data[0].paragraphs[0].qas[0]"), found)
+        XCTAssertTrue(found.contains("the answer \"dog\" is not in the context"), found)
+    }
 }

@@ -39,7 +39,7 @@ struct InspectedSlice: Sendable {
             } catch let problem as DataFileError {
                 problems.append(problem)
             } catch let problem as DataFileError.Problem {
-                problems.append(DataFileError(path: source.path, line: span.line, problem: problem))
+                problems.append(DataFileError(path: source.path, line: span.line, problem: problem.at(span.path)))
             }
         }
     }

@@ -29,5 +29,5 @@ public func entropy(_ logits: some Collection<Float>) -> Double {
 ///
 /// Source: `CaMtl.calculate_entropy` of the original.
 public func normalizedEntropy(_ logits: some Collection<Float>) -> Double {
-    entropy(logits) / (log(Double(logits.count)) + 1e-5)
+    Uncertainty(entropy: entropy(logits), classes: logits.count).normalized
 }

@@ -63,7 +63,7 @@ public struct MultiLabel: SequenceKind {
         let probabilities = logits.map(logistic)
         let found = zip(labels.indices, logits).filter { isPredicted($0, $1) }.map { labels[$0.0] }
         return Answer(
-            labels: found, probabilities: probabilities, entropy: entropy(logits) / (log(2) + 1e-5),
+            labels: found, probabilities: probabilities, entropy: Uncertainty(entropy: entropy(logits), classes: entropyClasses).normalized,
             text: found.joined(separator: ","))
     }
 

@@ -148,11 +148,8 @@ public struct Tagging: TaskKind {
         }
     }
 
-    /// Whether the tags mark entities, as IOB1, IOB2, IOBES and BILOU do.
-    private var marksEntities: Bool { labels.allSatisfy { $0 == "O" || EntityTag.isMark($0) } }
-
     public func problem(with metrics: [Metric]) -> String? {
-        guard !marksEntities, metrics.contains(where: { [.entityF1, .entityPrecision, .entityRecall].contains($0) }),
+        guard metrics.contains(where: { [.entityF1, .entityPrecision, .entityRecall].contains($0) }),
             let other = labels.first(where: { $0 != "O" && !EntityTag.isMark($0) })
         else { return nil }
         return "the tag \"\(other)\" is no IOB tag, such as O, B-person or I-person, and entities can't be told; "
